@@ -1,0 +1,1 @@
+//! The collector: samples this host on aligned ticks and sends one frame per tick.
