@@ -45,15 +45,12 @@ impl Row {
     /// Sets a column, or marks it absent.
     #[inline]
     pub fn set_column(&mut self, column: usize, value: Option<u64>) {
-        match value {
-            Some(value) => {
-                self.present |= 1 << column;
-                self.values[column] = value;
-            }
-            None => {
-                self.present &= !(1 << column);
-                self.values[column] = 0;
-            }
+        if let Some(value) = value {
+            self.present |= 1 << column;
+            self.values[column] = value;
+        } else {
+            self.present &= !(1 << column);
+            self.values[column] = 0;
         }
     }
 
