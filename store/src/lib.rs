@@ -1,2 +1,319 @@
 //! The in-memory time-series store: thousands of entities with the same few integer metrics on the
 //! same ticks. Knows nothing of HTTP or Kubernetes.
+//!
+//! A [`Tick`] goes in under the lock of its node alone, and readers see all of it or nothing. Each
+//! entity keeps its newest row, and the rows before it compressed in chunks that leave as a whole
+//! when they are past the retention. Sums over pods (namespaces, workloads) are kept as ticks
+//! arrive, in groups that whoever knows names assigns with [`Store::join`].
+
+mod chunk;
+mod clock;
+mod codec;
+mod group;
+mod node;
+mod registry;
+mod sample;
+mod series;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use hashbrown::HashMap;
+use kubemonitor_model::{EntityId, NodeName, Row, Tick, UnixMillis};
+use parking_lot::RwLock;
+use rustc_hash::FxBuildHasher;
+
+use crate::{
+    node::{Node, Outcome},
+    registry::Members,
+};
+pub use crate::{
+    node::{NodeView, SeriesView},
+    sample::{GroupKey, GroupSample, RATED, Rates, Sample, TimeRange, Traffic},
+};
+
+/// How much the store keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long rows are kept.
+    pub retention: Duration,
+    /// How much older than its node's newest tick a tick may be.
+    pub late_limit: Duration,
+    /// How far ahead of the server's clock a tick may be.
+    pub early_limit: Duration,
+    /// Entities that can be held at a time.
+    pub max_series: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            retention: Duration::from_secs(3600),
+            late_limit: Duration::from_secs(600),
+            early_limit: Duration::from_secs(600),
+            max_series: 2_000_000,
+        }
+    }
+}
+
+/// Why a tick or a pushed row was not taken.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum IngestError {
+    /// Older than late data may be.
+    #[error(
+        "the tick at {at:?} is {behind_ms} ms behind the newest one of its node; at most {limit_ms} ms are merged in"
+    )]
+    TooLate {
+        /// The tick's time.
+        at: UnixMillis,
+        /// How far behind it is.
+        behind_ms: i64,
+        /// What would be merged in.
+        limit_ms: i64,
+    },
+    /// Ahead of the server's clock.
+    #[error(
+        "the tick at {at:?} is {ahead_ms} ms ahead of the server's clock; at most {limit_ms} ms are accepted: set the node's clock"
+    )]
+    TooEarly {
+        /// The tick's time.
+        at: UnixMillis,
+        /// How far ahead it is.
+        ahead_ms: i64,
+        /// What is accepted.
+        limit_ms: i64,
+    },
+    /// No room for another entity.
+    #[error(
+        "the store holds the {limit} entities it may hold; raise --max-series or shorten --retention"
+    )]
+    TooManySeries {
+        /// How many it may hold.
+        limit: usize,
+    },
+}
+
+/// What became of a tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Values taken in.
+    pub samples: u64,
+    /// The tick was there already; nothing changed.
+    pub duplicate: bool,
+    /// Entities left out because the store may hold no more of them.
+    pub refused_series: u64,
+}
+
+/// What the store holds and has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Nodes.
+    pub nodes: usize,
+    /// Entities.
+    pub series: usize,
+    /// Rows of entities.
+    pub rows: usize,
+    /// Values in those rows.
+    pub samples: usize,
+    /// Memory all that takes, in bytes.
+    pub bytes: usize,
+    /// Values taken in since the start.
+    pub ingested_samples: u64,
+    /// Those of them that came late.
+    pub late_samples: u64,
+    /// Ticks that were there already.
+    pub duplicate_ticks: u64,
+    /// Ticks refused for their time.
+    pub refused_ticks: u64,
+    /// Entities refused because of the limit.
+    pub refused_series: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    ingested_samples: AtomicU64,
+    late_samples: AtomicU64,
+    duplicate_ticks: AtomicU64,
+    refused_ticks: AtomicU64,
+    refused_series: AtomicU64,
+}
+
+/// The store. Shared by reference; every method may be called from any thread.
+#[derive(Debug)]
+pub struct Store {
+    settings: Settings,
+    nodes: RwLock<HashMap<NodeName, Arc<Node>, FxBuildHasher>>,
+    members: Members,
+    counters: Counters,
+}
+
+impl Store {
+    /// An empty store.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            nodes: RwLock::default(),
+            members: Members::new(settings.max_series, settings.retention),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes one node's tick in, all of it or nothing. `now` is the server's clock.
+    pub fn ingest(&self, tick: &Tick, now: UnixMillis) -> Result<Receipt, IngestError> {
+        let early_limit = millis(self.settings.early_limit);
+        let ahead_ms = tick.at.since(now);
+        if ahead_ms > early_limit {
+            self.counters.refused_ticks.fetch_add(1, Ordering::Relaxed);
+            return Err(IngestError::TooEarly { at: tick.at, ahead_ms, limit_ms: early_limit });
+        }
+        let limit_ms = millis(self.settings.late_limit);
+        let node = self.node_named(&tick.node);
+        let outcome = node.take(tick, limit_ms, now, &self.members).map_err(|late| {
+            self.counters.refused_ticks.fetch_add(1, Ordering::Relaxed);
+            IngestError::TooLate { at: tick.at, behind_ms: late.newest.since(tick.at), limit_ms }
+        })?;
+        Ok(self.count(outcome))
+    }
+
+    /// Takes in a row of one entity that somebody else measured.
+    pub fn push(
+        &self,
+        node: &NodeName,
+        at: UnixMillis,
+        id: EntityId,
+        row: Row,
+        now: UnixMillis,
+    ) -> Result<Receipt, IngestError> {
+        let entity = node::pushed_row(id, row);
+        let receipt = self.count(self.node_named(node).push(&entity, at, now, &self.members));
+        if receipt.refused_series > 0 {
+            return Err(IngestError::TooManySeries { limit: self.settings.max_series });
+        }
+        Ok(receipt)
+    }
+
+    /// Makes a pod's samples count in `groups` and in no others, those it has sent already and
+    /// those to come.
+    pub fn join(&self, pod: &EntityId, groups: &[GroupKey]) {
+        let (nodes, groups) = self.members.join(pod, groups);
+        for node in nodes {
+            node.join(pod, groups.clone());
+        }
+    }
+
+    /// Ends what has fallen silent and drops what is past the retention. To be called every few
+    /// seconds.
+    pub fn sweep(&self, now: UnixMillis) {
+        let nodes: Vec<_> = self.nodes.read().values().cloned().collect();
+        let empty: Vec<_> = nodes.iter().filter(|node| !node.sweep(now, &self.members)).collect();
+        if !empty.is_empty() {
+            let mut nodes = self.nodes.write();
+            for node in empty {
+                // Somebody may have sent between the two locks.
+                if node.held().series == 0 {
+                    nodes.remove(node.name());
+                }
+            }
+        }
+        self.members.forget_empty_groups();
+    }
+
+    /// The nodes that have sent something still held, sorted.
+    pub fn nodes(&self) -> Vec<NodeName> {
+        let mut names: Vec<_> = self.nodes.read().keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Lets `read` look at a node, all of one moment. Its collector's next tick waits meanwhile.
+    pub fn node<R>(&self, name: &NodeName, read: impl FnOnce(&NodeView<'_>) -> R) -> Option<R> {
+        let node = self.nodes.read().get(name).cloned()?;
+        Some(node.view(read))
+    }
+
+    /// The node that measures (or measured last) a pod.
+    pub fn locate(&self, pod: &EntityId) -> Option<NodeName> {
+        self.members.locate(pod)
+    }
+
+    /// The groups there are.
+    pub fn groups(&self) -> Vec<GroupKey> {
+        self.members.groups()
+    }
+
+    /// A group's sum over the members there are now.
+    pub fn group(&self, key: &str) -> Option<GroupSample> {
+        Some(self.members.group(key)?.latest())
+    }
+
+    /// A group's sums at the ticks of a range, oldest first. The newest tick is there once every
+    /// node that is not stale has sent it.
+    pub fn group_window(&self, key: &str, range: TimeRange) -> Vec<GroupSample> {
+        let Some(group) = self.members.group(key) else { return Vec::new() };
+        let to = range.to.min(self.complete_until());
+        group.window(TimeRange { from: range.from, to })
+    }
+
+    /// What the store holds. Looks at every series: for people and scrapers, not for hot paths.
+    pub fn stats(&self) -> Stats {
+        let nodes: Vec<_> = self.nodes.read().values().cloned().collect();
+        let counter = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut stats = Stats {
+            nodes: nodes.len(),
+            ingested_samples: counter(&self.counters.ingested_samples),
+            late_samples: counter(&self.counters.late_samples),
+            duplicate_ticks: counter(&self.counters.duplicate_ticks),
+            refused_ticks: counter(&self.counters.refused_ticks),
+            refused_series: counter(&self.counters.refused_series),
+            ..Stats::default()
+        };
+        for node in nodes {
+            let held = node.held();
+            stats.series += held.series;
+            stats.rows += held.rows;
+            stats.samples += held.samples;
+            stats.bytes += held.bytes;
+        }
+        stats
+    }
+
+    /// The tick up to which all nodes that are still sending have sent.
+    fn complete_until(&self) -> UnixMillis {
+        const LAGGARD_MS: i64 = 15_000;
+        let nodes = self.nodes.read();
+        let ticks = || nodes.values().filter_map(|node| node.newest_tick());
+        let Some(newest) = ticks().max() else { return UnixMillis(i64::MAX) };
+        ticks().filter(|&tick| newest.since(tick) <= LAGGARD_MS).min().unwrap_or(newest)
+    }
+
+    fn node_named(&self, name: &NodeName) -> Arc<Node> {
+        if let Some(node) = self.nodes.read().get(name) {
+            return Arc::clone(node);
+        }
+        let mut nodes = self.nodes.write();
+        Arc::clone(nodes.entry(name.clone()).or_insert_with(|| Arc::new(Node::new(name.clone()))))
+    }
+
+    fn count(&self, outcome: Outcome) -> Receipt {
+        let add = |counter: &AtomicU64, number| {
+            if number > 0 {
+                counter.fetch_add(number, Ordering::Relaxed);
+            }
+        };
+        let samples = outcome.samples + outcome.late_samples;
+        add(&self.counters.ingested_samples, samples);
+        add(&self.counters.late_samples, outcome.late_samples);
+        add(&self.counters.duplicate_ticks, u64::from(outcome.duplicate));
+        add(&self.counters.refused_series, outcome.refused_series);
+        Receipt { samples, duplicate: outcome.duplicate, refused_series: outcome.refused_series }
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,238 @@
+//! A run of rows of one entity, compressed, with the times it spans.
+
+use kubemonitor_model::{EntityKind, MAX_COLUMNS, UnixMillis};
+
+use crate::codec::{Coding, Decoder, Encoder, Next, Point};
+
+/// Rows in a chunk before the next one is begun: a quarter of an hour at 5 s. Whole chunks are what
+/// retention drops and what a read has to decode.
+const ROWS: u16 = 180;
+
+/// A run of compressed rows, readable without any other chunk.
+#[derive(Clone, Debug)]
+pub(crate) struct Chunk {
+    first: UnixMillis,
+    last: UnixMillis,
+    step_ms: u32,
+    rows: u16,
+    bytes: Vec<u8>,
+    encoder: Encoder,
+}
+
+impl Chunk {
+    /// An empty chunk whose first row will be at `first`.
+    fn begin(first: UnixMillis, step_ms: u32) -> Self {
+        Self {
+            first,
+            last: first,
+            step_ms,
+            rows: 0,
+            bytes: Vec::new(),
+            encoder: Encoder::default(),
+        }
+    }
+
+    /// The time of the first row.
+    pub(crate) fn first(&self) -> UnixMillis {
+        self.first
+    }
+
+    /// How many rows there are.
+    pub(crate) fn rows(&self) -> usize {
+        usize::from(self.rows)
+    }
+
+    /// Memory the chunk takes, itself included.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.bytes.capacity()
+    }
+
+    fn append(&mut self, kind: EntityKind, last: &mut Point, next: Next<'_>) {
+        if self.bytes.capacity() - self.bytes.len() < MAX_COLUMNS {
+            // A quarter at a time: doubling would leave a third of all memory empty.
+            self.bytes.reserve_exact((self.bytes.len() / 4).max(MAX_COLUMNS));
+        }
+        self.encoder.append(Coding::of(kind), self.step_ms, last, next, &mut self.bytes);
+        self.last = next.at;
+        self.rows += 1;
+    }
+
+    /// Visits the rows in order, at `point`, which comes from the chunk before if there is one.
+    fn read(&self, kind: EntityKind, point: &mut Point, mut visit: impl FnMut(&Point)) {
+        point.rewind(self.first, self.step_ms);
+        let mut decoder = Decoder::new(kind, self.step_ms, &self.bytes);
+        while decoder.advance(point).is_some() {
+            visit(point);
+        }
+    }
+}
+
+/// The compressed history of one entity: closed chunks and the one being appended to.
+#[derive(Debug, Default)]
+pub(crate) struct Chunks {
+    list: std::collections::VecDeque<Chunk>,
+}
+
+impl Chunks {
+    /// Appends a row after all others. `last` is the row before it (anything, for the first one)
+    /// and moves there. Says whether a new chunk was begun.
+    pub(crate) fn append(
+        &mut self,
+        kind: EntityKind,
+        step_ms: u32,
+        last: &mut Point,
+        next: Next<'_>,
+    ) -> bool {
+        if let Some(open) = self.list.back_mut()
+            && open.rows < ROWS
+        {
+            open.append(kind, last, next);
+            return false;
+        }
+        if let Some(full) = self.list.back_mut() {
+            full.bytes.shrink_to_fit();
+        }
+        let mut chunk = Chunk::begin(next.at, step_ms);
+        last.rewind(next.at, step_ms);
+        chunk.append(kind, last, next);
+        self.list.push_back(chunk);
+        true
+    }
+
+    /// Puts a row between others. `false` when there is one at that time already.
+    pub(crate) fn insert(&mut self, kind: EntityKind, row: &Point) -> bool {
+        let place = self.list.iter().rposition(|chunk| chunk.first <= row.at).unwrap_or(0);
+        let Some(chunk) = self.list.get(place) else { return false };
+        let mut rows = Vec::with_capacity(chunk.rows() + 1);
+        let mut point = Point::origin(kind, chunk.first, chunk.step_ms);
+        chunk.read(kind, &mut point, |point| rows.push(point.clone()));
+        let Err(at) = rows.binary_search_by_key(&row.at, |point| point.at) else { return false };
+        rows.insert(at, row.clone());
+        // Late rows can make a chunk outgrow its bounds: it is cut in two where it gets too long.
+        let half = if rows.len() > 2 * usize::from(ROWS) { rows.len() / 2 } else { rows.len() };
+        let (front, back) = rows.split_at(half);
+        let step_ms = chunk.step_ms;
+        self.list[place] = rebuilt(kind, step_ms, front);
+        if !back.is_empty() {
+            self.list.insert(place + 1, rebuilt(kind, step_ms, back));
+        }
+        true
+    }
+
+    /// Visits the rows from the last one before `from` (rates need it) to `to`.
+    pub(crate) fn read(
+        &self,
+        kind: EntityKind,
+        from: UnixMillis,
+        to: UnixMillis,
+        mut visit: impl FnMut(&Point),
+    ) {
+        let start = self.list.iter().rposition(|chunk| chunk.first < from).unwrap_or(0);
+        let mut before: Option<Point> = None;
+        let mut point = Point::origin(kind, from, 0);
+        for chunk in self.list.iter().skip(start).take_while(|chunk| chunk.first <= to) {
+            chunk.read(kind, &mut point, |point| {
+                if point.at < from {
+                    before = Some(point.clone());
+                } else if point.at <= to {
+                    if let Some(before) = before.take() {
+                        visit(&before);
+                    }
+                    visit(point);
+                }
+            });
+        }
+    }
+
+    /// Drops the chunks that end before `horizon`, but never the one being appended to.
+    pub(crate) fn drop_before(&mut self, horizon: UnixMillis) {
+        while self.list.len() > 1 && self.list[0].last < horizon {
+            self.list.pop_front();
+        }
+    }
+
+    /// The chunks, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Chunk> {
+        self.list.iter()
+    }
+}
+
+fn rebuilt(kind: EntityKind, step_ms: u32, rows: &[Point]) -> Chunk {
+    let mut chunk = Chunk::begin(rows[0].at, step_ms);
+    let mut last = Point::origin(kind, rows[0].at, step_ms);
+    for row in rows {
+        chunk.append(kind, &mut last, row.as_next());
+    }
+    chunk
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIND: EntityKind = EntityKind::Pod;
+
+    fn filled(times: impl IntoIterator<Item = i64>) -> (Chunks, Point) {
+        let mut chunks = Chunks::default();
+        let mut last = Point::origin(KIND, UnixMillis(0), 5000);
+        for at in times {
+            let values = [at.unsigned_abs(); MAX_COLUMNS];
+            let next = Next { at: UnixMillis(at), present: 1, restarted: 0, values: &values };
+            chunks.append(KIND, 5000, &mut last, next);
+        }
+        (chunks, last)
+    }
+
+    fn times(chunks: &Chunks, from: i64, to: i64) -> Vec<i64> {
+        let mut times = Vec::new();
+        chunks.read(KIND, UnixMillis(from), UnixMillis(to), |point| {
+            assert_eq!(point.values[0], point.at.0.unsigned_abs());
+            times.push(point.at.0);
+        });
+        times
+    }
+
+    #[test]
+    fn a_range_comes_with_the_row_before_it_across_chunks() {
+        let (chunks, _) = filled((0..500).map(|i| i * 5000));
+        assert_eq!(chunks.iter().count(), 3);
+        assert_eq!(times(&chunks, 900_000, 905_000), [895_000, 900_000, 905_000]);
+        assert_eq!(times(&chunks, -5, 0), [0]);
+        assert!(times(&chunks, 9_000_000, 9_900_000).is_empty());
+    }
+
+    #[test]
+    fn late_rows_find_their_place_once() {
+        let (mut chunks, _) = filled((0..400).filter(|i| i % 7 != 3).map(|i| i * 5000));
+        for at in (0..400).filter(|i| i % 7 == 3).map(|i| i * 5000) {
+            let mut row = Point::origin(KIND, UnixMillis(at), 0);
+            row.present = 1;
+            row.values.fill(at.unsigned_abs());
+            assert!(chunks.insert(KIND, &row));
+            assert!(!chunks.insert(KIND, &row), "a second time it is a duplicate");
+        }
+        assert_eq!(times(&chunks, 0, i64::MAX), (0..400).map(|i| i * 5000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn appending_goes_on_after_a_late_row_in_the_open_chunk() {
+        let (mut chunks, mut last) = filled([0, 5000, 15_000]);
+        let mut row = Point::origin(KIND, UnixMillis(10_000), 0);
+        row.present = 1;
+        row.values.fill(10_000);
+        assert!(chunks.insert(KIND, &row));
+        let values = [20_000; MAX_COLUMNS];
+        let next = Next { at: UnixMillis(20_000), present: 1, restarted: 0, values: &values };
+        chunks.append(KIND, 5000, &mut last, next);
+        assert_eq!(times(&chunks, 0, 20_000), [0, 5000, 10_000, 15_000, 20_000]);
+    }
+
+    #[test]
+    fn whole_chunks_leave_and_the_open_one_stays() {
+        let (mut chunks, _) = filled((0..400).map(|i| i * 5000));
+        chunks.drop_before(UnixMillis(900_000));
+        assert_eq!(times(&chunks, 0, i64::MAX)[0], 900_000);
+        chunks.drop_before(UnixMillis(i64::MAX));
+        assert_eq!(chunks.iter().count(), 1);
+    }
+}

@@ -1,0 +1,317 @@
+//! Sums over pods, kept as samples arrive.
+//!
+//! Each group has a grid of slots, one per tick. A pod's sample counts in every slot from the one
+//! after its previous sample to its own, so that a tick that was lost leaves no dip. Everything is
+//! integer addition, which late data and changes of membership undo exactly.
+
+use std::collections::VecDeque;
+
+use kubemonitor_model::{EntityKind, Metric, UnixMillis};
+use parking_lot::Mutex;
+
+use crate::{
+    codec::Point,
+    sample::{Counted, GroupSample, Rates, TimeRange, Traffic},
+};
+
+/// Slots a single sample may fill: a pod that was silent for longer was not there in between.
+const MAX_GAP: i64 = 12;
+
+/// What one sample of a pod adds to its groups.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    /// The sample's time.
+    pub(crate) at: UnixMillis,
+    cpu_nanocores: Option<u64>,
+    memory_bytes: Option<u64>,
+    /// Thousandths of bytes per second: integers, so that taking away is exact.
+    traffic_milli: [Option<u64>; 4],
+}
+
+impl Share {
+    /// The share of a row with its rates.
+    pub(crate) fn of(kind: EntityKind, point: &Point, rates: &Rates) -> Self {
+        let gauge = |metric| point.column(kind.column(metric)?);
+        let per_second = |metric, scale: u128| {
+            let increase = u128::from(rates.increase(metric)?);
+            u64::try_from(increase * scale / u128::from(rates.elapsed_us())).ok()
+        };
+        Self {
+            at: point.at,
+            cpu_nanocores: gauge(Metric::CpuUsageRate)
+                .or_else(|| per_second(Metric::CpuUsage, 1_000_000)),
+            memory_bytes: gauge(Metric::MemoryWorkingSet),
+            traffic_milli: GroupSample::TRAFFIC.map(|metric| per_second(metric, 1_000_000_000)),
+        }
+    }
+}
+
+/// One sample of a pod, and where it comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// The sample before, if there is one.
+    pub(crate) from: Option<(UnixMillis, Counted)>,
+    /// What the sample adds.
+    pub(crate) share: Share,
+    /// Its counters.
+    pub(crate) counted: Counted,
+}
+
+/// A sum that knows how many terms it has.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    total: u64,
+    terms: u64,
+}
+
+impl Sum {
+    fn add(&mut self, term: Option<u64>) {
+        if let Some(term) = term {
+            self.total = self.total.wrapping_add(term);
+            self.terms += 1;
+        }
+    }
+
+    fn subtract(&mut self, term: Option<u64>) {
+        if let Some(term) = term {
+            self.total = self.total.wrapping_sub(term);
+            self.terms = self.terms.saturating_sub(1);
+        }
+    }
+
+    /// The sum over `members`: of none it is 0, of some that are all unknown it is not known.
+    fn over(self, members: u32) -> Option<u64> {
+        (self.terms > 0 || members == 0).then_some(self.total)
+    }
+
+    /// The sum over all there ever was.
+    fn known(self) -> Option<u64> {
+        (self.terms > 0).then_some(self.total)
+    }
+}
+
+/// Shares of some members, added up.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shares {
+    pods: u32,
+    cpu_nanocores: Sum,
+    memory_bytes: Sum,
+    traffic_milli: [Sum; 4],
+}
+
+impl Shares {
+    fn add(&mut self, share: &Share) {
+        self.pods += 1;
+        self.cpu_nanocores.add(share.cpu_nanocores);
+        self.memory_bytes.add(share.memory_bytes);
+        for (sum, &term) in self.traffic_milli.iter_mut().zip(&share.traffic_milli) {
+            sum.add(term);
+        }
+    }
+
+    fn subtract(&mut self, share: &Share) {
+        self.pods = self.pods.saturating_sub(1);
+        self.cpu_nanocores.subtract(share.cpu_nanocores);
+        self.memory_bytes.subtract(share.memory_bytes);
+        for (sum, &term) in self.traffic_milli.iter_mut().zip(&share.traffic_milli) {
+            sum.subtract(term);
+        }
+    }
+
+    fn sample(&self, at: UnixMillis, totals: &[Sum; 4]) -> GroupSample {
+        let traffic = |place: usize| Traffic {
+            total_bytes: totals[place].known(),
+            bytes_per_second: self.traffic_milli[place]
+                .over(self.pods)
+                .map(|milli| milli as f64 / 1000.0),
+        };
+        GroupSample {
+            at,
+            pods: self.pods,
+            cpu_nanocores: self.cpu_nanocores.over(self.pods),
+            memory_working_set_bytes: self.memory_bytes.over(self.pods),
+            traffic: [traffic(0), traffic(1), traffic(2), traffic(3)],
+        }
+    }
+}
+
+/// One tick of a group.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    at: i64,
+    shares: Shares,
+    /// What the members' byte counters grew by.
+    grown: [Sum; 4],
+}
+
+#[derive(Debug)]
+struct State {
+    step_ms: i64,
+    retention_ms: i64,
+    /// Members there are now.
+    newest: Shares,
+    newest_at: UnixMillis,
+    /// What members' byte counters have counted, those of gone members included.
+    totals: [Sum; 4],
+    /// The part of it before the first slot.
+    base: [Sum; 4],
+    /// In order of time; only ticks that have members.
+    slots: VecDeque<Slot>,
+}
+
+/// A namespace, a workload: whatever its key stands for.
+#[derive(Debug)]
+pub(crate) struct Group {
+    state: Mutex<State>,
+}
+
+impl Group {
+    /// A group without members, whose slots are `step_ms` apart.
+    pub(crate) fn new(step_ms: u32, retention_ms: i64) -> Self {
+        let state = State {
+            step_ms: i64::from(step_ms.max(1)),
+            retention_ms,
+            newest: Shares::default(),
+            newest_at: UnixMillis(i64::MIN),
+            totals: [Sum::default(); 4],
+            base: [Sum::default(); 4],
+            slots: VecDeque::new(),
+        };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// A member's newest sample changed, it came or it went.
+    pub(crate) fn advance(&self, before: Option<&Share>, after: Option<&Share>) {
+        let mut state = self.state.lock();
+        if let Some(before) = before {
+            state.newest.subtract(before);
+        }
+        if let Some(after) = after {
+            state.newest.add(after);
+            state.newest_at = state.newest_at.max(after.at);
+        }
+    }
+
+    /// Counts a sample in its slots.
+    pub(crate) fn count(&self, step: &Step) {
+        self.state.lock().apply(step, Shares::add, Sum::add);
+    }
+
+    /// Takes back what [`Group::count`] did.
+    pub(crate) fn uncount(&self, step: &Step) {
+        self.state.lock().apply(step, Shares::subtract, Sum::subtract);
+    }
+
+    /// Counts `steps` in place of `replaced`: a late sample came in between.
+    pub(crate) fn revise(&self, replaced: &Step, steps: &[Step]) {
+        let mut state = self.state.lock();
+        state.apply(replaced, Shares::subtract, Sum::subtract);
+        for step in steps {
+            state.apply(step, Shares::add, Sum::add);
+        }
+    }
+
+    /// The sum over the members there are now.
+    pub(crate) fn latest(&self) -> GroupSample {
+        let state = self.state.lock();
+        state.newest.sample(state.newest_at, &state.totals)
+    }
+
+    /// The sums at the ticks of a range, oldest first.
+    pub(crate) fn window(&self, range: TimeRange) -> Vec<GroupSample> {
+        let state = self.state.lock();
+        let mut totals = state.base;
+        let mut samples = Vec::new();
+        for slot in &state.slots {
+            for (total, grown) in totals.iter_mut().zip(&slot.grown) {
+                total.total = total.total.wrapping_add(grown.total);
+                total.terms += grown.terms;
+            }
+            if slot.shares.pods > 0 && range.contains(UnixMillis(slot.at)) {
+                samples.push(slot.shares.sample(UnixMillis(slot.at), &totals));
+            }
+        }
+        samples
+    }
+}
+
+impl State {
+    /// The slot a time belongs to: the next grid point.
+    fn slot_time(&self, at: UnixMillis) -> i64 {
+        at.0.div_euclid(self.step_ms) * self.step_ms
+            + if at.0.rem_euclid(self.step_ms) == 0 { 0 } else { self.step_ms }
+    }
+
+    /// Counts a sample, or takes it back: in every slot after the sample before, and what counters
+    /// grew by (all they have, for a first sample) in its own.
+    fn apply(
+        &mut self,
+        step: &Step,
+        change: fn(&mut Shares, &Share),
+        change_total: fn(&mut Sum, Option<u64>),
+    ) {
+        let end = self.slot_time(step.share.at);
+        let mut start = step.from.map_or(end, |from| self.slot_time(from.0) + self.step_ms);
+        if (end - start) / self.step_ms >= MAX_GAP {
+            start = end;
+        }
+        let mut at = start;
+        while at <= end {
+            if let Some(slot) = self.slot(at) {
+                change(&mut slot.shares, &step.share);
+            }
+            at += self.step_ms;
+        }
+
+        let before = step.from.as_ref().map(|from| &from.1);
+        let grown = GroupSample::TRAFFIC.map(|metric| step.counted.grown(before, metric));
+        let in_slot = match self.slot(end) {
+            Some(slot) => &mut slot.grown,
+            None => &mut self.base,
+        };
+        for (sum, grown) in in_slot.iter_mut().zip(grown) {
+            change_total(sum, grown);
+        }
+        for (sum, grown) in self.totals.iter_mut().zip(grown) {
+            change_total(sum, grown);
+        }
+    }
+
+    /// The slot at a grid point, made if need be; `None` when it lies before what is kept.
+    fn slot(&mut self, at: i64) -> Option<&mut Slot> {
+        if let Some(newest) = self.slots.back()
+            && at < newest.at - self.retention_ms
+        {
+            return None;
+        }
+        let place = match self.slots.back() {
+            Some(newest) if newest.at == at => self.slots.len() - 1,
+            Some(newest) if newest.at > at => {
+                match self.slots.binary_search_by_key(&at, |slot| slot.at) {
+                    Ok(place) => place,
+                    Err(place) => {
+                        self.slots.insert(place, Slot { at, ..Slot::default() });
+                        place
+                    }
+                }
+            }
+            _ => {
+                self.slots.push_back(Slot { at, ..Slot::default() });
+                self.fold_before(at - self.retention_ms);
+                self.slots.len() - 1
+            }
+        };
+        self.slots.get_mut(place)
+    }
+
+    /// Lets slots before `horizon` go; what their members' counters grew by stays.
+    fn fold_before(&mut self, horizon: i64) {
+        while let Some(old) = self.slots.front().filter(|slot| slot.at < horizon).copied() {
+            for (sum, grown) in self.base.iter_mut().zip(old.grown) {
+                sum.total = sum.total.wrapping_add(grown.total);
+                sum.terms += grown.terms;
+            }
+            self.slots.pop_front();
+        }
+    }
+}

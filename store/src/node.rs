@@ -1,0 +1,431 @@
+//! Everything one node measures, behind one lock: a tick goes in, and is seen, as a whole.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use hashbrown::HashMap;
+use kubemonitor_model::{
+    EntityId, EntityKind, EntityRow, NodeName, QosClass, Row, Tick, UnixMillis,
+};
+use parking_lot::Mutex;
+use rustc_hash::FxBuildHasher;
+
+use crate::{
+    clock::ReadTimes,
+    group::Group,
+    sample::{Sample, TimeRange},
+    series::{Moment, Series, Taken},
+};
+
+/// Ticks without a frame after which a node is stale.
+const STALE_TICKS: i64 = 3;
+/// Silence after which a node's entities no longer count as there.
+const GONE_AFTER_MS: i64 = 60_000;
+/// The same for what others push: their intervals are not known.
+const PUSHED_GONE_AFTER_MS: i64 = 300_000;
+/// Rows pushed without an interval are held as if they came at this one.
+const PUSHED_STEP_MS: u32 = 5000;
+
+/// What the store asks of the registry around a node while a tick goes in.
+pub(crate) trait Registry {
+    /// Whether one more series may be begun.
+    fn admit(&self) -> bool;
+    /// So many series are gone, those of `pods` among them.
+    fn forget(&self, series: usize, pods: &[EntityId]);
+    /// The groups a pod counts in, noting that `node` measures it.
+    fn groups_of(&self, pod: &EntityId, node: &Arc<Node>) -> Vec<Arc<Group>>;
+    /// How long rows are kept.
+    fn retention_ms(&self) -> i64;
+}
+
+/// What became of a tick's rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) samples: u64,
+    pub(crate) late_samples: u64,
+    pub(crate) duplicate: bool,
+    pub(crate) refused_series: u64,
+}
+
+/// A node and all its series.
+#[derive(Debug)]
+pub(crate) struct Node {
+    name: NodeName,
+    /// Milliseconds of the newest tick, for readers who want no lock.
+    newest_tick: AtomicI64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    series: Vec<Series>,
+    index: HashMap<(EntityKind, EntityId), usize, FxBuildHasher>,
+    /// Where the rows of the last tick went: the next one mostly has the same.
+    order: Vec<usize>,
+    read_times: ReadTimes,
+    newest_tick: UnixMillis,
+    interval_ms: u32,
+    heard_at: UnixMillis,
+}
+
+impl Node {
+    pub(crate) fn new(name: NodeName) -> Self {
+        Self { name, newest_tick: AtomicI64::new(i64::MIN), state: Mutex::default() }
+    }
+
+    pub(crate) fn name(&self) -> &NodeName {
+        &self.name
+    }
+
+    /// The newest tick, if any collector of ours sends from this node.
+    pub(crate) fn newest_tick(&self) -> Option<UnixMillis> {
+        let millis = self.newest_tick.load(Ordering::Relaxed);
+        (millis != i64::MIN).then_some(UnixMillis(millis))
+    }
+
+    /// Takes a tick in.
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        tick: &Tick,
+        late_limit_ms: i64,
+        now: UnixMillis,
+        registry: &impl Registry,
+    ) -> Result<Outcome, TooLate> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let is_newest = tick.at > state.newest_tick || self.newest_tick().is_none();
+        if state.read_times.knows(tick.at) {
+            state.heard_at = state.heard_at.max(now);
+            return Ok(Outcome { duplicate: true, ..Outcome::default() });
+        }
+        if !is_newest && state.newest_tick.since(tick.at) > late_limit_ms {
+            return Err(TooLate { newest: state.newest_tick });
+        }
+        state.read_times.note(tick.at, tick.read_delay_us);
+        state.heard_at = state.heard_at.max(now);
+        state.interval_ms = u32::try_from(tick.interval_ms.clamp(1, 3_600_000)).unwrap_or(5000);
+        let mut outcome = Outcome::default();
+        for (place, entity) in tick.rows.iter().enumerate() {
+            let parent = || tick.rows.get(entity.parent? as usize).map(|pod| pod.id.clone());
+            let found = state.take_row(place, entity, parent, tick.at, now, registry, self);
+            let Some((index, taken)) = found else {
+                outcome.refused_series += 1;
+                continue;
+            };
+            let samples = u64::from(entity.row.present().count_ones());
+            match taken {
+                Taken::Newest => outcome.samples += samples,
+                Taken::Late => outcome.late_samples += samples,
+                Taken::Duplicate => {}
+            }
+            if is_newest {
+                state.series[index].set_live(true);
+            }
+        }
+        if is_newest {
+            state.newest_tick = tick.at;
+            self.newest_tick.store(tick.at.0, Ordering::Relaxed);
+            state.end_all_but(tick.at);
+        }
+        Ok(outcome)
+    }
+
+    /// Takes one row in that somebody pushed.
+    pub(crate) fn push(
+        self: &Arc<Self>,
+        entity: &EntityRow,
+        at: UnixMillis,
+        now: UnixMillis,
+        registry: &impl Registry,
+    ) -> Outcome {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let found = state.take_row(usize::MAX, entity, || None, at, now, registry, self);
+        let Some((index, taken)) = found else {
+            return Outcome { refused_series: 1, ..Outcome::default() };
+        };
+        let series = &mut state.series[index];
+        series.pushed = true;
+        series.set_live(true);
+        let samples = u64::from(entity.row.present().count_ones());
+        match taken {
+            Taken::Newest => Outcome { samples, ..Outcome::default() },
+            Taken::Late => Outcome { late_samples: samples, ..Outcome::default() },
+            Taken::Duplicate => Outcome { duplicate: true, ..Outcome::default() },
+        }
+    }
+
+    /// Makes a pod's samples count in `groups`.
+    pub(crate) fn join(&self, pod: &EntityId, groups: Vec<Arc<Group>>) {
+        let mut state = self.state.lock();
+        let State { series, index, read_times, .. } = &mut *state;
+        if let Some(&index) = index.get(&(EntityKind::Pod, pod.clone())) {
+            series[index].set_groups(groups, read_times);
+        }
+    }
+
+    /// Ends what was not heard of for long, drops what is past the retention. Says whether
+    /// anything is left.
+    pub(crate) fn sweep(&self, now: UnixMillis, registry: &impl Registry) -> bool {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let silent = now.since(state.heard_at) > GONE_AFTER_MS;
+        for series in &mut state.series {
+            let gone = if series.pushed {
+                now.since(series.heard_at) > PUSHED_GONE_AFTER_MS
+            } else {
+                silent
+            };
+            if gone {
+                series.set_live(false);
+            }
+        }
+        let gone = state.forget_silent_since(now.minus(registry.retention_ms()));
+        if !gone.is_empty() {
+            let is_pod = |(kind, id)| (kind == EntityKind::Pod).then_some(id);
+            let count = gone.len();
+            registry.forget(count, &gone.into_iter().filter_map(is_pod).collect::<Vec<_>>());
+        }
+        state.read_times.drop_before(state.newest_tick.minus(2 * registry.retention_ms()));
+        !state.series.is_empty()
+    }
+
+    /// How much there is.
+    pub(crate) fn held(&self) -> Held {
+        let state = self.state.lock();
+        let mut held = Held { series: state.series.len(), ..Held::default() };
+        held.bytes = state.read_times.memory_bytes();
+        for series in &state.series {
+            held.rows += series.rows();
+            held.samples += series.rows() * series.width();
+            held.bytes += series.memory_bytes();
+        }
+        held
+    }
+
+    /// Lets `read` look at everything at once.
+    pub(crate) fn view<R>(&self, read: impl FnOnce(&NodeView<'_>) -> R) -> R {
+        let state = self.state.lock();
+        read(&NodeView { name: &self.name, state: &state })
+    }
+}
+
+/// A tick older than the late limit allows.
+#[derive(Debug)]
+pub(crate) struct TooLate {
+    pub(crate) newest: UnixMillis,
+}
+
+impl State {
+    /// Takes a row in; `None` when it would begin a series and may not.
+    #[expect(clippy::too_many_arguments, reason = "one call of two; a struct would name the same")]
+    fn take_row(
+        &mut self,
+        place: usize,
+        entity: &EntityRow,
+        parent: impl FnOnce() -> Option<EntityId>,
+        at: UnixMillis,
+        now: UnixMillis,
+        registry: &impl Registry,
+        node: &Arc<Node>,
+    ) -> Option<(usize, Taken)> {
+        let step_ms = if self.interval_ms == 0 { PUSHED_STEP_MS } else { self.interval_ms };
+        let horizon = self.newest_tick.max(at).minus(registry.retention_ms());
+        let index = self.place_of(place, entity);
+        let moment = Moment { at, step_ms, now, horizon, read_times: &self.read_times };
+        if let Some(index) = index {
+            return Some((index, self.series[index].take(&entity.row, moment)));
+        }
+        if !registry.admit() {
+            return None;
+        }
+        let kind = entity.row.kind();
+        let mut series = Series::begin(entity, parent(), moment);
+        if kind == EntityKind::Pod {
+            series.set_groups(registry.groups_of(&entity.id, node), &self.read_times);
+        }
+        let index = self.series.len();
+        self.series.push(series);
+        self.index.insert((kind, entity.id.clone()), index);
+        self.remember_place(place, index);
+        Some((index, Taken::Newest))
+    }
+
+    /// The series of a row, tried first where the last tick had it.
+    fn place_of(&mut self, place: usize, entity: &EntityRow) -> Option<usize> {
+        let kind = entity.row.kind();
+        if let Some(&index) = self.order.get(place)
+            && let Some(series) = self.series.get(index)
+            && series.kind == kind
+            && series.id == entity.id
+        {
+            return Some(index);
+        }
+        let index = *self.index.get(&(kind, entity.id.clone()))?;
+        self.remember_place(place, index);
+        Some(index)
+    }
+
+    fn remember_place(&mut self, place: usize, index: usize) {
+        if place == usize::MAX {
+            return;
+        }
+        if self.order.len() <= place {
+            self.order.resize(place + 1, usize::MAX);
+        }
+        self.order[place] = index;
+    }
+
+    /// What the newest tick does not have is gone.
+    fn end_all_but(&mut self, at: UnixMillis) {
+        for series in &mut self.series {
+            if series.last_at() != at && !series.pushed {
+                series.set_live(false);
+            }
+        }
+    }
+
+    fn forget_silent_since(&mut self, horizon: UnixMillis) -> Vec<(EntityKind, EntityId)> {
+        let mut forgotten = Vec::new();
+        let mut index = 0;
+        while index < self.series.len() {
+            if self.series[index].heard_at >= horizon {
+                index += 1;
+                continue;
+            }
+            let mut gone = self.series.swap_remove(index);
+            gone.set_live(false);
+            let key = (gone.kind, gone.id);
+            self.index.remove(&key);
+            forgotten.push(key);
+            if let Some(moved) = self.series.get(index) {
+                self.index.insert((moved.kind, moved.id.clone()), index);
+            }
+        }
+        forgotten
+    }
+}
+
+/// A look at one node, all of one moment.
+pub struct NodeView<'a> {
+    name: &'a NodeName,
+    state: &'a State,
+}
+
+impl<'a> NodeView<'a> {
+    /// The node's name.
+    pub fn name(&self) -> &'a NodeName {
+        self.name
+    }
+
+    /// The newest tick of its collector; the epoch when it has none.
+    pub fn last_tick(&self) -> UnixMillis {
+        self.state.newest_tick
+    }
+
+    /// The time between two ticks of its collector; 0 when it has none.
+    pub fn interval_ms(&self) -> u32 {
+        self.state.interval_ms
+    }
+
+    /// Nothing was heard of it for more than three intervals, by the server's clock.
+    pub fn stale(&self, now: UnixMillis) -> bool {
+        let interval_ms = i64::from(self.state.interval_ms.max(1000));
+        let limit = if self.state.interval_ms == 0 {
+            PUSHED_GONE_AFTER_MS
+        } else {
+            STALE_TICKS * interval_ms
+        };
+        let pushed = self.state.series.iter().filter(|series| series.pushed);
+        let heard_at = pushed.map(|s| s.heard_at).max().unwrap_or_default();
+        now.since(self.state.heard_at.max(heard_at)) > limit
+    }
+
+    /// All series of a kind, ended ones included while they are retained.
+    pub fn series(&self, kind: EntityKind) -> impl Iterator<Item = SeriesView<'a>> {
+        let times = &self.state.read_times;
+        let series = self.state.series.iter().filter(move |series| series.kind == kind);
+        series.map(move |series| SeriesView { series, times })
+    }
+
+    /// One series.
+    pub fn find(&self, kind: EntityKind, id: &EntityId) -> Option<SeriesView<'a>> {
+        let index = *self.state.index.get(&(kind, id.clone()))?;
+        Some(SeriesView { series: &self.state.series[index], times: &self.state.read_times })
+    }
+}
+
+/// How much a node holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) series: usize,
+    pub(crate) rows: usize,
+    pub(crate) samples: usize,
+    pub(crate) bytes: usize,
+}
+
+/// A look at one entity.
+#[derive(Clone, Copy)]
+pub struct SeriesView<'a> {
+    series: &'a Series,
+    times: &'a ReadTimes,
+}
+
+impl<'a> SeriesView<'a> {
+    /// Who it is.
+    pub fn id(&self) -> &'a EntityId {
+        &self.series.id
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> EntityKind {
+        self.series.kind
+    }
+
+    /// The pod a container belongs to.
+    pub fn parent(&self) -> Option<&'a EntityId> {
+        self.series.parent.as_ref()
+    }
+
+    /// The QoS class, where the cgroup told.
+    pub fn qos(&self) -> Option<QosClass> {
+        self.series.qos
+    }
+
+    /// It was in its node's newest tick (or pushed lately), and the node was heard of lately.
+    pub fn live(&self) -> bool {
+        self.series.live()
+    }
+
+    /// The time of its first row.
+    pub fn first_at(&self) -> UnixMillis {
+        self.series.first_at
+    }
+
+    /// The time of its newest row.
+    pub fn last_at(&self) -> UnixMillis {
+        self.series.last_at()
+    }
+
+    /// The newest sample.
+    pub fn latest(&self) -> Sample {
+        self.series.latest()
+    }
+
+    /// The newest row's value of a metric, without the rest.
+    pub fn value(&self, metric: kubemonitor_model::Metric) -> Option<u64> {
+        self.series.value(metric)
+    }
+
+    /// The samples of a range, oldest first.
+    pub fn window(&self, range: TimeRange) -> Vec<Sample> {
+        self.series.window(range, self.times)
+    }
+}
+
+/// An entity's row as a push makes it.
+pub(crate) fn pushed_row(id: EntityId, row: Row) -> EntityRow {
+    EntityRow { id, parent: None, qos: None, newborn: false, row }
+}

@@ -1,0 +1,149 @@
+//! Which pod is where, and in which groups.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hashbrown::HashMap;
+use kubemonitor_model::{EntityId, NodeName};
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::FxBuildHasher;
+
+use crate::{
+    group::Group,
+    millis,
+    node::{Node, Registry},
+    sample::GroupKey,
+};
+
+/// Pods are spread over this many locks: births on different nodes seldom meet.
+const SHARDS: usize = 64;
+
+/// The grid of groups' slots. Pods of all nodes meet there, whatever their own intervals.
+const SLOT_MS: u32 = 5000;
+
+type ByName<T> = HashMap<GroupKey, T, FxBuildHasher>;
+type Shard = HashMap<EntityId, Member, FxBuildHasher>;
+
+/// A pod: known from samples, from whoever assigns groups, or both.
+#[derive(Debug, Default)]
+struct Member {
+    nodes: Vec<Weak<Node>>,
+    groups: Vec<Arc<Group>>,
+}
+
+/// All pods and groups, and how many series there are.
+#[derive(Debug)]
+pub(crate) struct Members {
+    shards: Vec<Mutex<Shard>>,
+    groups: RwLock<ByName<Arc<Group>>>,
+    series: AtomicUsize,
+    max_series: usize,
+    retention: Duration,
+}
+
+// Locks are taken in this order: a node, a shard, a group. `join` therefore lets go of the shard
+// before the caller takes the node's: whoever comes second finds what the first one noted.
+
+impl Members {
+    pub(crate) fn new(max_series: usize, retention: Duration) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            groups: RwLock::default(),
+            series: AtomicUsize::new(0),
+            max_series,
+            retention,
+        }
+    }
+
+    /// Notes a pod's groups. Gives the nodes that hold samples of it, and the groups.
+    pub(crate) fn join(
+        &self,
+        pod: &EntityId,
+        keys: &[GroupKey],
+    ) -> (Vec<Arc<Node>>, Vec<Arc<Group>>) {
+        let groups: Vec<_> = keys.iter().map(|key| self.group_named(key)).collect();
+        let mut shard = self.shard(pod).lock();
+        let member = shard.entry(pod.clone()).or_default();
+        member.groups.clone_from(&groups);
+        let nodes: Vec<_> = member.nodes.iter().filter_map(Weak::upgrade).collect();
+        if nodes.is_empty() && groups.is_empty() {
+            shard.remove(pod);
+        }
+        (nodes, groups)
+    }
+
+    /// Lets groups go that no pod counts in any more.
+    pub(crate) fn forget_empty_groups(&self) {
+        self.groups.write().retain(|_, group| Arc::strong_count(group) > 1);
+    }
+
+    pub(crate) fn locate(&self, pod: &EntityId) -> Option<NodeName> {
+        let shard = self.shard(pod).lock();
+        let node = shard.get(pod)?.nodes.iter().rev().find_map(Weak::upgrade)?;
+        Some(node.name().clone())
+    }
+
+    pub(crate) fn group(&self, key: &str) -> Option<Arc<Group>> {
+        self.groups.read().get(key).cloned()
+    }
+
+    pub(crate) fn groups(&self) -> Vec<GroupKey> {
+        self.groups.read().keys().cloned().collect()
+    }
+
+    fn group_named(&self, key: &GroupKey) -> Arc<Group> {
+        if let Some(group) = self.groups.read().get(key) {
+            return Arc::clone(group);
+        }
+        let mut groups = self.groups.write();
+        let new = || Arc::new(Group::new(SLOT_MS, millis(self.retention)));
+        Arc::clone(groups.entry(Arc::clone(key)).or_insert_with(new))
+    }
+
+    fn shard(&self, pod: &EntityId) -> &Mutex<Shard> {
+        use std::hash::BuildHasher;
+        let hash = FxBuildHasher.hash_one(pod);
+        &self.shards[(hash >> 32) as usize % SHARDS]
+    }
+}
+
+impl Registry for Members {
+    fn admit(&self) -> bool {
+        let below = |held: usize| (held < self.max_series).then_some(held + 1);
+        self.series.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below).is_ok()
+    }
+
+    fn forget(&self, series: usize, pods: &[EntityId]) {
+        self.series.fetch_sub(series, Ordering::Relaxed);
+        for pod in pods {
+            let mut shard = self.shard(pod).lock();
+            if let Some(member) = shard.get_mut(pod) {
+                // The caller still holds one of them, so its weak pointer is alive: what counts is
+                // that a pod is measured by one node, which has just forgotten it.
+                member.nodes.clear();
+                if member.groups.is_empty() {
+                    shard.remove(pod);
+                }
+            }
+        }
+    }
+
+    fn groups_of(&self, pod: &EntityId, node: &Arc<Node>) -> Vec<Arc<Group>> {
+        let mut shard = self.shard(pod).lock();
+        let member = shard.entry(pod.clone()).or_default();
+        let node = Arc::downgrade(node);
+        if !member.nodes.iter().any(|known| known.ptr_eq(&node)) {
+            member.nodes.push(node);
+        }
+        member.groups.clone()
+    }
+
+    fn retention_ms(&self) -> i64 {
+        millis(self.retention)
+    }
+}
