@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Builds kubemonitor and starts it on this host: server and collector in one process.
+# Arguments go to `kubemonitor up`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if [[ ${1:-} == --help || ${1:-} == -h ]]; then
+  echo "Usage: scripts/run.sh [FLAGS OF kubemonitor up, such as --port 9090]"
+  echo "Installs what building needs (C compiler, Rust toolchain) where it is missing, builds, starts."
+  exit 0
+fi
+
+# shellcheck source=scripts/lib/toolchain.sh
+source scripts/lib/toolchain.sh
+ensure_rust
+cargo build --profile quick --locked --package kubemonitor
+exec target/quick/kubemonitor up "$@"
