@@ -1,1 +1,27 @@
 //! What the Kubernetes API says about who is running: names, owners, images, requests, limits.
+//!
+//! [`Inventory`] is the shared picture of the cluster: every pod by its UID, by its name, by its
+//! node and by the workload it belongs to, with sums kept up to date as pods come and go. It knows
+//! nothing of samples. Without a cluster it is empty, and only knows pods that were pushed.
+
+mod index;
+mod inventory;
+mod joins;
+mod kind;
+mod labels;
+mod meta;
+mod observation;
+mod resources;
+mod state;
+mod workload;
+
+pub use inventory::{Inventory, PushedPod};
+pub use joins::Joins;
+pub use kind::{Kind, NotSynced};
+pub use labels::Labels;
+pub use meta::{
+    ContainerMeta, ContainerRole, NamespaceMeta, NodeMeta, Phase, PodMeta, WorkloadMeta,
+};
+pub use observation::{Object, Observation};
+pub use resources::{PodSums, Resources};
+pub use workload::{OwnerRef, WorkloadKey, WorkloadKind};
