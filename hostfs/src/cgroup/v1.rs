@@ -1,0 +1,253 @@
+//! A cgroup of version 1, whose files lie in one folder per controller.
+
+use std::path::PathBuf;
+
+use super::{CgroupReading, Limits, MemoryStat, ReadWrite, millicores, note};
+use crate::{
+    disks::Disks,
+    file::{KeptFile, Removed, Scratch},
+    mounts::LegacyMounts,
+    procfs::{diskstats::DeviceNumber, stat::TICK_NS},
+    text::{lines, number, pairs, sole_number, split_once, words},
+};
+
+/// Anything from here on means no limit: the kernel's largest number of pages, in bytes, which
+/// differs with the size of pages, and is never below this.
+const NO_MEMORY_LIMIT: u64 = i64::MAX as u64 - 0xf_ffff;
+
+/// The files of one cgroup that are read at each tick, and the limits.
+#[derive(Debug)]
+pub(super) struct Files {
+    cpu_usage: KeptFile,
+    cpu_times: KeptFile,
+    cpu_throttling: KeptFile,
+    memory_usage: KeptFile,
+    memory_stat: KeptFile,
+    memory_peak: KeptFile,
+    oom_control: KeptFile,
+    io_bytes: KeptFile,
+    io_operations: KeptFile,
+    pids: KeptFile,
+    limits: Limits,
+    cpu_quota: Option<PathBuf>,
+    cpu_period: Option<PathBuf>,
+    memory_limit: Option<PathBuf>,
+}
+
+impl Files {
+    /// Opens the files in the folders of the cgroup.
+    pub(super) fn open(folders: &LegacyMounts, scratch: &mut Scratch) -> Self {
+        let LegacyMounts { cpu, cpuacct, memory, blkio, pids } = folders;
+        let io = |unit: &str| {
+            // The recursive one is younger, and only it has what a pod's containers did.
+            let recursive = format!("blkio.throttle.{unit}_recursive");
+            match KeptFile::open(blkio.as_deref(), &recursive) {
+                KeptFile::Absent(_) => {
+                    KeptFile::open(blkio.as_deref(), recursive.trim_end_matches("_recursive"))
+                }
+                file => file,
+            }
+        };
+        let path = |folder: &Option<PathBuf>, name| folder.as_ref().map(|path| path.join(name));
+        let mut files = Self {
+            cpu_usage: KeptFile::open(cpuacct.as_deref(), "cpuacct.usage"),
+            // Scaled by the kernel to add up to the usage; `usage_user` and `usage_sys` are finer
+            // but raw samples, off by several percent.
+            cpu_times: KeptFile::open(cpuacct.as_deref(), "cpuacct.stat"),
+            cpu_throttling: KeptFile::open(cpu.as_deref(), "cpu.stat"),
+            memory_usage: KeptFile::open(memory.as_deref(), "memory.usage_in_bytes"),
+            memory_stat: KeptFile::open(memory.as_deref(), "memory.stat"),
+            memory_peak: KeptFile::open(memory.as_deref(), "memory.max_usage_in_bytes"),
+            oom_control: KeptFile::open(memory.as_deref(), "memory.oom_control"),
+            io_bytes: io("io_service_bytes"),
+            io_operations: io("io_serviced"),
+            pids: KeptFile::open(pids.as_deref(), "pids.current"),
+            limits: Limits::default(),
+            cpu_quota: path(cpu, "cpu.cfs_quota_us"),
+            cpu_period: path(cpu, "cpu.cfs_period_us"),
+            memory_limit: path(memory, "memory.limit_in_bytes"),
+        };
+        files.read_limits(scratch);
+        files
+    }
+
+    /// Reads all but the limits.
+    pub(super) fn read(
+        &self,
+        reading: &mut CgroupReading,
+        disks: &Disks,
+        scratch: &mut Scratch,
+    ) -> Result<(), Removed> {
+        note(&mut reading.cpu_usage_ns, self.cpu_usage.read(scratch)?.and_then(sole_number));
+        if let Some(text) = self.cpu_times.read(scratch)? {
+            let times = cpu_times(text);
+            note(&mut reading.cpu_user_ns, times.user_ns);
+            note(&mut reading.cpu_system_ns, times.system_ns);
+        }
+        if let Some(text) = self.cpu_throttling.read(scratch)? {
+            let throttling = throttling(text);
+            note(&mut reading.cpu_periods, throttling.periods);
+            note(&mut reading.cpu_throttled_periods, throttling.throttled_periods);
+            note(&mut reading.cpu_throttled_ns, throttling.throttled_ns);
+        }
+        self.read_memory(reading, scratch)?;
+        if let Some(text) = self.io_bytes.read(scratch)?
+            && let Some(bytes) = io(text, |device| disks.count(device))
+        {
+            note(&mut reading.disk_read_bytes, Some(bytes.read));
+            note(&mut reading.disk_write_bytes, Some(bytes.write));
+        }
+        if let Some(text) = self.io_operations.read(scratch)?
+            && let Some(operations) = io(text, |device| disks.count(device))
+        {
+            note(&mut reading.disk_reads, Some(operations.read));
+            note(&mut reading.disk_writes, Some(operations.write));
+        }
+        note(&mut reading.pids, self.pids.read(scratch)?.and_then(sole_number));
+        note(&mut reading.cpu_limit_millicores, self.limits.cpu_millicores);
+        Ok(())
+    }
+
+    fn read_memory(
+        &self,
+        reading: &mut CgroupReading,
+        scratch: &mut Scratch,
+    ) -> Result<(), Removed> {
+        let usage = self.memory_usage.read(scratch)?.and_then(sole_number);
+        note(&mut reading.memory_usage, usage);
+        if let Some(text) = self.memory_stat.read(scratch)? {
+            let stat = memory_stat(text);
+            let working_set = usage.zip(stat.inactive_file);
+            note(
+                &mut reading.memory_working_set,
+                working_set.map(|(usage, inactive)| usage.saturating_sub(inactive)),
+            );
+            note(&mut reading.memory_rss, stat.anon);
+            note(&mut reading.memory_file, stat.file);
+        }
+        note(&mut reading.memory_peak, self.memory_peak.read(scratch)?.and_then(sole_number));
+        note(&mut reading.oom_kills, self.oom_control.read(scratch)?.and_then(oom_kills));
+        note(&mut reading.memory_limit, self.limits.memory);
+        Ok(())
+    }
+
+    /// Reads the limits anew, and tries again to open what was absent.
+    pub(super) fn refresh(&mut self, scratch: &mut Scratch) {
+        for file in [
+            &mut self.cpu_usage,
+            &mut self.cpu_times,
+            &mut self.cpu_throttling,
+            &mut self.memory_usage,
+            &mut self.memory_stat,
+            &mut self.memory_peak,
+            &mut self.oom_control,
+            &mut self.io_bytes,
+            &mut self.io_operations,
+            &mut self.pids,
+        ] {
+            file.retry();
+        }
+        self.read_limits(scratch);
+    }
+
+    fn read_limits(&mut self, scratch: &mut Scratch) {
+        let mut read = |path: &Option<PathBuf>| sole_number(scratch.read_path(path.as_deref()?)?);
+        // A quota of -1, which is no limit, is no number.
+        let quota = read(&self.cpu_quota);
+        let period = read(&self.cpu_period);
+        self.limits = Limits {
+            cpu_millicores: quota.zip(period).and_then(|(quota, period)| millicores(quota, period)),
+            memory: read(&self.memory_limit).filter(|&bytes| bytes < NO_MEMORY_LIMIT),
+        };
+    }
+}
+
+/// `cpuacct.stat`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTimes {
+    /// Time in user mode, in nanoseconds.
+    pub user_ns: Option<u64>,
+    /// Time in the kernel, in nanoseconds.
+    pub system_ns: Option<u64>,
+}
+
+/// Reads `cpuacct.stat`.
+pub fn cpu_times(text: &[u8]) -> CpuTimes {
+    let mut times = CpuTimes::default();
+    for (key, ticks) in pairs(text) {
+        let ns = ticks.and_then(|ticks| ticks.checked_mul(TICK_NS));
+        match key {
+            b"user" => times.user_ns = ns,
+            b"system" => times.system_ns = ns,
+            _ => {}
+        }
+    }
+    times
+}
+
+/// `cpu.stat`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Throttling {
+    /// CFS enforcement periods that have passed.
+    pub periods: Option<u64>,
+    /// Periods in which the cgroup was throttled.
+    pub throttled_periods: Option<u64>,
+    /// Time it was throttled, in nanoseconds.
+    pub throttled_ns: Option<u64>,
+}
+
+/// Reads `cpu.stat`.
+pub fn throttling(text: &[u8]) -> Throttling {
+    let mut throttling = Throttling::default();
+    for (key, value) in pairs(text) {
+        match key {
+            b"nr_periods" => throttling.periods = value,
+            b"nr_throttled" => throttling.throttled_periods = value,
+            b"throttled_time" => throttling.throttled_ns = value,
+            _ => {}
+        }
+    }
+    throttling
+}
+
+/// Reads `memory.stat`, of which those figures count that include the cgroups below.
+pub fn memory_stat(text: &[u8]) -> MemoryStat {
+    let mut stat = MemoryStat::default();
+    for (key, value) in pairs(text) {
+        match key {
+            b"total_cache" => stat.file = value,
+            b"total_rss" => stat.anon = value,
+            b"total_inactive_file" => stat.inactive_file = value,
+            _ => {}
+        }
+    }
+    stat
+}
+
+/// Reads the number of kills in `memory.oom_control` (Linux 4.13).
+pub fn oom_kills(text: &[u8]) -> Option<u64> {
+    pairs(text).find(|(key, _)| *key == b"oom_kill")?.1
+}
+
+/// Reads `blkio.throttle.io_service_bytes` or `io_serviced`: lines of `MAJ:MIN Read n`. What the
+/// devices that count did; `None` when the text is no such file.
+pub fn io(text: &[u8], counts: impl Fn(DeviceNumber) -> bool) -> Option<ReadWrite> {
+    let mut sum = ReadWrite::default();
+    let mut total = false;
+    for line in lines(text) {
+        let mut words = words(line);
+        let (Some(device), Some(operation)) = (words.next(), words.next()) else { continue };
+        total |= device == b"Total";
+        let Some((major, minor)) = split_once(device, b':') else { continue };
+        let slot = match operation {
+            b"Read" => &mut sum.read,
+            b"Write" => &mut sum.write,
+            _ => continue,
+        };
+        if counts(DeviceNumber::parse(major, minor)?) {
+            *slot = slot.wrapping_add(number(words.next()?)?);
+        }
+    }
+    // The last line is always there; without it, part of the file is missing.
+    total.then_some(sum)
+}

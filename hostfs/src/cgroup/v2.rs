@@ -1,0 +1,255 @@
+//! A cgroup of version 2, all of whose files lie in its one folder.
+
+use std::path::{Path, PathBuf};
+
+use super::{CgroupReading, Limits, MemoryStat, ReadWrite, millicores, note};
+use crate::{
+    disks::Disks,
+    file::{KeptFile, Removed, Scratch},
+    procfs::{
+        diskstats::DeviceNumber,
+        pressure::{self, Pressure},
+    },
+    text::{lines, number, pairs, sole_number, split_once, words},
+};
+
+/// The files of one cgroup that are read at each tick, and the limits.
+#[derive(Debug)]
+pub(super) struct Files {
+    cpu_stat: KeptFile,
+    memory_current: KeptFile,
+    memory_stat: KeptFile,
+    memory_peak: KeptFile,
+    memory_events: KeptFile,
+    io_stat: KeptFile,
+    pids: KeptFile,
+    cpu_pressure: KeptFile,
+    memory_pressure: KeptFile,
+    io_pressure: KeptFile,
+    limits: Limits,
+    cpu_max: PathBuf,
+    memory_max: PathBuf,
+}
+
+impl Files {
+    /// Opens the files in the cgroup's folder.
+    pub(super) fn open(folder: &Path, scratch: &mut Scratch) -> Self {
+        let open = |name| KeptFile::open(Some(folder), name);
+        let mut files = Self {
+            cpu_stat: open("cpu.stat"),
+            memory_current: open("memory.current"),
+            memory_stat: open("memory.stat"),
+            memory_peak: open("memory.peak"),
+            memory_events: open("memory.events"),
+            io_stat: open("io.stat"),
+            pids: open("pids.current"),
+            cpu_pressure: open("cpu.pressure"),
+            memory_pressure: open("memory.pressure"),
+            io_pressure: open("io.pressure"),
+            limits: Limits::default(),
+            cpu_max: folder.join("cpu.max"),
+            memory_max: folder.join("memory.max"),
+        };
+        files.read_limits(scratch);
+        files
+    }
+
+    /// Reads all but the limits.
+    pub(super) fn read(
+        &self,
+        reading: &mut CgroupReading,
+        disks: &Disks,
+        scratch: &mut Scratch,
+    ) -> Result<(), Removed> {
+        if let Some(text) = self.cpu_stat.read(scratch)? {
+            let stat = cpu_stat(text);
+            note(&mut reading.cpu_usage_ns, stat.usage_ns);
+            note(&mut reading.cpu_user_ns, stat.user_ns);
+            note(&mut reading.cpu_system_ns, stat.system_ns);
+            note(&mut reading.cpu_periods, stat.periods);
+            note(&mut reading.cpu_throttled_periods, stat.throttled_periods);
+            note(&mut reading.cpu_throttled_ns, stat.throttled_ns);
+        }
+        self.read_memory(reading, scratch)?;
+        if let Some(text) = self.io_stat.read(scratch)?
+            && let Some(io) = io_stat(text, |device| disks.count(device))
+        {
+            note(&mut reading.disk_read_bytes, Some(io.bytes.read));
+            note(&mut reading.disk_write_bytes, Some(io.bytes.write));
+            note(&mut reading.disk_reads, Some(io.operations.read));
+            note(&mut reading.disk_writes, Some(io.operations.write));
+        }
+        note(&mut reading.pids, self.pids.read(scratch)?.and_then(sole_number));
+        let mut pressure = |file: &KeptFile| -> Result<Pressure, Removed> {
+            Ok(file.read(scratch)?.map(pressure::parse).unwrap_or_default())
+        };
+        let (cpu, memory, io) = (
+            pressure(&self.cpu_pressure)?,
+            pressure(&self.memory_pressure)?,
+            pressure(&self.io_pressure)?,
+        );
+        note(&mut reading.cpu_psi_some_ns, cpu.some_ns);
+        note(&mut reading.cpu_psi_full_ns, cpu.full_ns);
+        note(&mut reading.memory_psi_some_ns, memory.some_ns);
+        note(&mut reading.memory_psi_full_ns, memory.full_ns);
+        note(&mut reading.io_psi_some_ns, io.some_ns);
+        note(&mut reading.io_psi_full_ns, io.full_ns);
+        note(&mut reading.cpu_limit_millicores, self.limits.cpu_millicores);
+        Ok(())
+    }
+
+    fn read_memory(
+        &self,
+        reading: &mut CgroupReading,
+        scratch: &mut Scratch,
+    ) -> Result<(), Removed> {
+        let stat = self.memory_stat.read(scratch)?.map(memory_stat).unwrap_or_default();
+        let usage = match &self.memory_current {
+            // The root has no `memory.current`. runc, and so cAdvisor and kubelet, take the sum of
+            // anonymous and file pages there, which is how v1's root counts.
+            KeptFile::Absent(_) => {
+                stat.anon.zip(stat.file).and_then(|(anon, file)| anon.checked_add(file))
+            }
+            file => file.read(scratch)?.and_then(sole_number),
+        };
+        note(&mut reading.memory_usage, usage);
+        let working_set = usage.zip(stat.inactive_file);
+        note(
+            &mut reading.memory_working_set,
+            working_set.map(|(usage, inactive)| usage.saturating_sub(inactive)),
+        );
+        note(&mut reading.memory_rss, stat.anon);
+        note(&mut reading.memory_file, stat.file);
+        note(&mut reading.memory_peak, self.memory_peak.read(scratch)?.and_then(sole_number));
+        note(&mut reading.oom_kills, self.memory_events.read(scratch)?.and_then(oom_kills));
+        note(&mut reading.memory_limit, self.limits.memory);
+        Ok(())
+    }
+
+    /// Reads the limits anew, and tries again to open what was absent.
+    pub(super) fn refresh(&mut self, scratch: &mut Scratch) {
+        for file in [
+            &mut self.cpu_stat,
+            &mut self.memory_current,
+            &mut self.memory_stat,
+            &mut self.memory_peak,
+            &mut self.memory_events,
+            &mut self.io_stat,
+            &mut self.pids,
+            &mut self.cpu_pressure,
+            &mut self.memory_pressure,
+            &mut self.io_pressure,
+        ] {
+            file.retry();
+        }
+        self.read_limits(scratch);
+    }
+
+    fn read_limits(&mut self, scratch: &mut Scratch) {
+        self.limits = Limits {
+            cpu_millicores: scratch.read_path(&self.cpu_max).and_then(cpu_max),
+            // `max`, which is no limit, is no number.
+            memory: scratch.read_path(&self.memory_max).and_then(sole_number),
+        };
+    }
+}
+
+/// `cpu.stat`. Times are nanoseconds, in steps of 1 µs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuStat {
+    /// CPU time used.
+    pub usage_ns: Option<u64>,
+    /// CPU time in user mode.
+    pub user_ns: Option<u64>,
+    /// CPU time in the kernel.
+    pub system_ns: Option<u64>,
+    /// CFS enforcement periods that have passed.
+    pub periods: Option<u64>,
+    /// Periods in which the cgroup was throttled.
+    pub throttled_periods: Option<u64>,
+    /// Time it was throttled.
+    pub throttled_ns: Option<u64>,
+}
+
+/// Reads `cpu.stat`.
+pub fn cpu_stat(text: &[u8]) -> CpuStat {
+    let mut stat = CpuStat::default();
+    for (key, value) in pairs(text) {
+        let ns = || value.and_then(|micros| micros.checked_mul(1000));
+        match key {
+            b"usage_usec" => stat.usage_ns = ns(),
+            b"user_usec" => stat.user_ns = ns(),
+            b"system_usec" => stat.system_ns = ns(),
+            b"nr_periods" => stat.periods = value,
+            b"nr_throttled" => stat.throttled_periods = value,
+            b"throttled_usec" => stat.throttled_ns = ns(),
+            _ => {}
+        }
+    }
+    stat
+}
+
+/// Reads `cpu.max`: quota and period. `None` when there is no limit.
+pub fn cpu_max(text: &[u8]) -> Option<u64> {
+    let mut words = words(lines(text).next()?).map(number);
+    // A quota of `max`, which is no limit, is no number.
+    millicores(words.next()??, words.next()??)
+}
+
+/// Reads `memory.stat`.
+pub fn memory_stat(text: &[u8]) -> MemoryStat {
+    let mut stat = MemoryStat::default();
+    for (key, value) in pairs(text) {
+        match key {
+            b"anon" => stat.anon = value,
+            b"file" => stat.file = value,
+            b"inactive_file" => {
+                stat.inactive_file = value;
+                // The last of those wanted; some forty lines follow.
+                break;
+            }
+            _ => {}
+        }
+    }
+    stat
+}
+
+/// Reads the number of kills in `memory.events`.
+pub fn oom_kills(text: &[u8]) -> Option<u64> {
+    pairs(text).find(|(key, _)| *key == b"oom_kill")?.1
+}
+
+/// `io.stat`, summed over the disks that count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IoStat {
+    /// Bytes.
+    pub bytes: ReadWrite,
+    /// Operations.
+    pub operations: ReadWrite,
+}
+
+/// Reads `io.stat`: lines of `MAJ:MIN rbytes=n wbytes=n rios=n wios=n …`. A device that did nothing
+/// may stand there alone, and an empty file says that nothing was done at all. `None` when a
+/// number of a device that counts cannot be read.
+pub fn io_stat(text: &[u8], counts: impl Fn(DeviceNumber) -> bool) -> Option<IoStat> {
+    let mut sum = IoStat::default();
+    for line in lines(text) {
+        let mut words = words(line);
+        let Some((major, minor)) = split_once(words.next()?, b':') else { continue };
+        if !counts(DeviceNumber::parse(major, minor)?) {
+            continue;
+        }
+        for word in words {
+            let Some((key, value)) = split_once(word, b'=') else { continue };
+            let slot = match key {
+                b"rbytes" => &mut sum.bytes.read,
+                b"wbytes" => &mut sum.bytes.write,
+                b"rios" => &mut sum.operations.read,
+                b"wios" => &mut sum.operations.write,
+                _ => continue,
+            };
+            *slot = slot.wrapping_add(number(value)?);
+        }
+    }
+    Some(sum)
+}

@@ -1,0 +1,210 @@
+//! Where the cgroup controllers are.
+//!
+//! cgroup v1 controllers may be mounted alone, joined (`cpu,cpuacct`), and anywhere; v2 is one
+//! mount. Hybrid hosts have both, and what counts is where the controllers live: the v2 mount then
+//! has none. The mount table tells; where it does not, the folders below the cgroup root do.
+
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::ffi::OsStringExt,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    HostRoots,
+    text::{lines, words},
+};
+
+/// Where the mount table of a host has its cgroups, nearly always.
+const USUAL_ROOT: &str = "/sys/fs/cgroup";
+
+/// A controller of cgroup v1 that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Controller {
+    Cpu,
+    Cpuacct,
+    Memory,
+    Blkio,
+    Pids,
+}
+
+impl Controller {
+    fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"cpu" => Some(Self::Cpu),
+            b"cpuacct" => Some(Self::Cpuacct),
+            b"memory" => Some(Self::Memory),
+            b"blkio" => Some(Self::Blkio),
+            b"pids" => Some(Self::Pids),
+            _ => None,
+        }
+    }
+}
+
+/// A mounted cgroup hierarchy.
+#[derive(Debug, PartialEq, Eq)]
+enum Hierarchy {
+    /// cgroup v1, with those of its controllers that are read.
+    Legacy(Vec<Controller>),
+    /// cgroup v2.
+    Unified,
+}
+
+/// Where each controller of cgroup v1 is mounted, if it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LegacyMounts {
+    pub(crate) cpu: Option<PathBuf>,
+    pub(crate) cpuacct: Option<PathBuf>,
+    pub(crate) memory: Option<PathBuf>,
+    pub(crate) blkio: Option<PathBuf>,
+    pub(crate) pids: Option<PathBuf>,
+}
+
+/// Where the cgroups of a host are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hierarchies {
+    /// cgroup v1.
+    pub(crate) legacy: LegacyMounts,
+    /// cgroup v2, where it has controllers.
+    pub(crate) unified: Option<PathBuf>,
+}
+
+impl Hierarchies {
+    /// Finds them. Pid 1's mount table is the host's, also for a collector in a container.
+    pub(crate) fn find(roots: &HostRoots) -> Self {
+        let mut hierarchies = Self::default();
+        for table in ["1/mounts", "mounts"] {
+            let table = fs::read(roots.proc.join(table)).unwrap_or_default();
+            for (point, hierarchy) in mounted(&table) {
+                hierarchies.add(visible(point, &roots.cgroup), hierarchy);
+            }
+        }
+        if hierarchies == Self::default() {
+            for (point, hierarchy) in laid_out(&roots.cgroup) {
+                hierarchies.add(point, hierarchy);
+            }
+        }
+        hierarchies
+    }
+
+    /// The hierarchy in whose folders cgroups are looked for. That of the memory controller comes
+    /// first: whatever is worth measuring has memory.
+    pub(crate) fn walked(&self) -> Option<&Path> {
+        let legacy = &self.legacy;
+        let in_order = [&legacy.memory, &self.unified, &legacy.cpuacct, &legacy.cpu, &legacy.pids];
+        in_order.into_iter().find_map(Option::as_deref)
+    }
+
+    /// Takes a hierarchy in, unless its controllers were found before or it is not to be seen.
+    fn add(&mut self, point: PathBuf, hierarchy: Hierarchy) {
+        match hierarchy {
+            Hierarchy::Unified => {
+                let controllers = fs::read(point.join("cgroup.controllers")).unwrap_or_default();
+                let read = [&b"cpu"[..], b"memory", b"io", b"pids"];
+                if self.unified.is_none()
+                    && words(controllers.trim_ascii()).any(|name| read.contains(&name))
+                {
+                    self.unified = Some(point);
+                }
+            }
+            Hierarchy::Legacy(controllers) => {
+                if !point.is_dir() {
+                    return;
+                }
+                for controller in controllers {
+                    self.legacy.place(controller).get_or_insert_with(|| point.clone());
+                }
+            }
+        }
+    }
+}
+
+impl LegacyMounts {
+    /// Whether there is any.
+    pub(crate) fn any(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// The folders of the cgroup at `path` in each of them.
+    pub(crate) fn below(&self, path: &Path) -> Self {
+        let below = |mount: &Option<PathBuf>| mount.as_ref().map(|mount| mount.join(path));
+        Self {
+            cpu: below(&self.cpu),
+            cpuacct: below(&self.cpuacct),
+            memory: below(&self.memory),
+            blkio: below(&self.blkio),
+            pids: below(&self.pids),
+        }
+    }
+
+    fn place(&mut self, controller: Controller) -> &mut Option<PathBuf> {
+        match controller {
+            Controller::Cpu => &mut self.cpu,
+            Controller::Cpuacct => &mut self.cpuacct,
+            Controller::Memory => &mut self.memory,
+            Controller::Blkio => &mut self.blkio,
+            Controller::Pids => &mut self.pids,
+        }
+    }
+}
+
+/// The cgroup hierarchies of a mount table.
+fn mounted(table: &[u8]) -> impl Iterator<Item = (PathBuf, Hierarchy)> {
+    lines(table).filter_map(|line| {
+        let mut words = words(line).skip(1);
+        let (point, kind, options) = (words.next()?, words.next()?, words.next()?);
+        let hierarchy = match kind {
+            b"cgroup2" => Hierarchy::Unified,
+            b"cgroup" => Hierarchy::Legacy(controllers(options)),
+            _ => return None,
+        };
+        Some((unescape(point), hierarchy))
+    })
+}
+
+/// The hierarchies that the folders below a cgroup root look like.
+fn laid_out(root: &Path) -> Vec<(PathBuf, Hierarchy)> {
+    let mut found = vec![(root.to_owned(), Hierarchy::Unified)];
+    for folder in fs::read_dir(root).into_iter().flatten().flatten() {
+        let controllers = controllers(folder.file_name().as_encoded_bytes());
+        if !controllers.is_empty() {
+            found.push((folder.path(), Hierarchy::Legacy(controllers)));
+        }
+    }
+    found.push((root.join("unified"), Hierarchy::Unified));
+    found
+}
+
+fn controllers(names: &[u8]) -> Vec<Controller> {
+    names.split(|&byte| byte == b',').filter_map(Controller::named).collect()
+}
+
+/// Where a mount point of the host's table is to be seen from here.
+fn visible(point: PathBuf, cgroup_root: &Path) -> PathBuf {
+    if point.starts_with(cgroup_root) {
+        return point;
+    }
+    match point.strip_prefix(USUAL_ROOT) {
+        Ok(below) if below.as_os_str().is_empty() => cgroup_root.to_owned(),
+        Ok(below) => cgroup_root.join(below),
+        Err(_) => point,
+    }
+}
+
+/// Mount tables write blanks and backslashes as three octal digits.
+fn unescape(text: &[u8]) -> PathBuf {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        let octal = after.get(..3).filter(|_| byte == b'\\').and_then(|digits| {
+            digits.iter().try_fold(0_u8, |value, digit| {
+                let digit = digit.checked_sub(b'0').filter(|digit| *digit < 8)?;
+                value.checked_mul(8)?.checked_add(digit)
+            })
+        });
+        plain.push(octal.unwrap_or(byte));
+        rest = if octal.is_some() { &after[3..] } else { after };
+    }
+    OsString::from_vec(plain).into()
+}
