@@ -159,3 +159,6 @@ impl Inventory {
 fn collect(state: &State, slots: impl Iterator<Item = Slot>) -> Vec<Arc<PodMeta>> {
     slots.filter_map(|slot| state.pods.get(slot).cloned()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,9 @@ mod kind;
 mod labels;
 mod meta;
 mod observation;
+pub mod quantity;
 mod resources;
+mod selector;
 mod state;
 mod workload;
 
@@ -24,4 +26,5 @@ pub use meta::{
 };
 pub use observation::{Object, Observation};
 pub use resources::{PodSums, Resources};
+pub use selector::{FieldSelector, LabelSelector, SelectorError};
 pub use workload::{OwnerRef, WorkloadKey, WorkloadKind};
