@@ -2,6 +2,7 @@
 
 /// What a metric can belong to. The discriminant is its number on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
 pub enum EntityKind {
     /// A machine of the cluster, or the host kubemonitor runs on.

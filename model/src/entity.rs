@@ -6,6 +6,7 @@ use std::fmt;
 /// name. Identifiers that are hexadecimal, nearly all of them, take 16 or 32 bytes and no
 /// allocation.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum EntityId {
     /// A UUID: `0f9d4c1e-…` (pod UIDs).
     Uuid([u8; 16]),
@@ -99,6 +100,7 @@ impl fmt::Debug for EntityId {
 
 /// The quality of service class kubelet gave a pod, as its cgroup's place tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
 pub enum QosClass {
     /// Limits equal requests for every container.

@@ -2,7 +2,10 @@
 
 use kubemonitor_model::{EntityKind, MAX_COLUMNS, UnixMillis};
 
-use crate::codec::{Coding, Decoder, Encoder, Next, Point};
+use crate::{
+    codec::{Coding, Decoder, Encoder, Next, Point},
+    disk::StoredChunk,
+};
 
 /// Rows in a chunk before the next one is begun: a quarter of an hour at 5 s. Whole chunks are what
 /// retention drops and what a read has to decode.
@@ -15,6 +18,10 @@ pub(crate) struct Chunk {
     last: UnixMillis,
     step_ms: u32,
     rows: u16,
+    /// No row is appended any more.
+    closed: bool,
+    /// A block on disk has it as it is.
+    saved: bool,
     bytes: Vec<u8>,
     encoder: Encoder,
 }
@@ -27,9 +34,31 @@ impl Chunk {
             last: first,
             step_ms,
             rows: 0,
+            closed: false,
+            saved: false,
             bytes: Vec::new(),
             encoder: Encoder::default(),
         }
+    }
+
+    /// A chunk read back from disk.
+    fn restored(stored: StoredChunk) -> Self {
+        let StoredChunk { first, last, step_ms, rows, bytes } = stored;
+        Self {
+            first,
+            last,
+            step_ms,
+            rows,
+            closed: true,
+            saved: true,
+            bytes,
+            encoder: Encoder::default(),
+        }
+    }
+
+    fn stored(&self) -> StoredChunk {
+        let Self { first, last, step_ms, rows, .. } = *self;
+        StoredChunk { first, last, step_ms, rows, bytes: self.bytes.clone() }
     }
 
     /// The time of the first row.
@@ -85,6 +114,7 @@ impl Chunks {
     ) -> bool {
         if let Some(open) = self.list.back_mut()
             && open.rows < ROWS
+            && !open.closed
         {
             open.append(kind, last, next);
             return false;
@@ -111,10 +141,13 @@ impl Chunks {
         // Late rows can make a chunk outgrow its bounds: it is cut in two where it gets too long.
         let half = if rows.len() > 2 * usize::from(ROWS) { rows.len() / 2 } else { rows.len() };
         let (front, back) = rows.split_at(half);
-        let step_ms = chunk.step_ms;
+        let (step_ms, closed) = (chunk.step_ms, chunk.closed);
         self.list[place] = rebuilt(kind, step_ms, front);
-        if !back.is_empty() {
+        if back.is_empty() {
+            self.list[place].closed = closed;
+        } else {
             self.list.insert(place + 1, rebuilt(kind, step_ms, back));
+            self.list[place + 1].closed = closed;
         }
         true
     }
@@ -149,6 +182,35 @@ impl Chunks {
         while self.list.len() > 1 && self.list[0].last < horizon {
             self.list.pop_front();
         }
+    }
+
+    /// Closes the chunk that is appended to, and gives what no block on disk has yet.
+    pub(crate) fn close(&mut self) -> Vec<StoredChunk> {
+        let mut unsaved = Vec::new();
+        if let Some(open) = self.list.back_mut() {
+            open.closed = true;
+            open.bytes.shrink_to_fit();
+        }
+        for chunk in self.list.iter_mut().filter(|chunk| !chunk.saved) {
+            chunk.saved = true;
+            unsaved.push(chunk.stored());
+        }
+        unsaved
+    }
+
+    /// Puts chunks of a block behind those of earlier blocks. A chunk that was written again (late
+    /// rows came) replaces what it covers.
+    pub(crate) fn restore(&mut self, chunks: Vec<StoredChunk>) {
+        for stored in chunks {
+            self.list.retain(|chunk| chunk.last < stored.first || chunk.first > stored.last);
+            let place = self.list.partition_point(|chunk| chunk.first < stored.first);
+            self.list.insert(place, Chunk::restored(stored));
+        }
+    }
+
+    /// The time of the last row.
+    pub(crate) fn last(&self) -> Option<UnixMillis> {
+        self.list.back().map(|chunk| chunk.last)
     }
 
     /// The chunks, oldest first.

@@ -37,6 +37,12 @@ impl ReadTimes {
         u64::try_from(elapsed).unwrap_or(0)
     }
 
+    /// The ticks not before `from`, with their delays in microseconds.
+    pub(crate) fn since(&self, from: UnixMillis) -> Vec<(UnixMillis, u32)> {
+        let start = self.ticks.partition_point(|tick| tick.0 < from);
+        self.ticks.range(start..).copied().collect()
+    }
+
     /// Forgets ticks before `horizon`.
     pub(crate) fn drop_before(&mut self, horizon: UnixMillis) {
         while self.ticks.front().is_some_and(|tick| tick.0 < horizon) {

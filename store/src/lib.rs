@@ -9,6 +9,7 @@
 mod chunk;
 mod clock;
 mod codec;
+mod disk;
 mod group;
 mod node;
 mod registry;
@@ -24,15 +25,17 @@ use std::{
 };
 
 use hashbrown::HashMap;
-use kubemonitor_model::{EntityId, NodeName, Row, Tick, UnixMillis};
+use kubemonitor_model::{EntityId, EntityRow, NodeName, Row, Tick, UnixMillis};
 use parking_lot::RwLock;
 use rustc_hash::FxBuildHasher;
 
 use crate::{
-    node::{Node, Outcome},
+    disk::{Disk, Entry},
+    node::{Node, Outcome, Registry as _},
     registry::Members,
 };
 pub use crate::{
+    disk::{DiskError, DiskSettings, DiskStatus, Fsync},
     node::{NodeView, SeriesView},
     sample::{GroupKey, GroupSample, RATED, Rates, Sample, TimeRange, Traffic},
 };
@@ -109,6 +112,15 @@ pub struct Receipt {
     pub refused_series: u64,
 }
 
+/// What was found in the data directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Blocks that were loaded.
+    pub blocks: usize,
+    /// Entries of the journal that were taken in again.
+    pub entries: usize,
+}
+
 /// What the store holds and has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -163,6 +175,29 @@ impl Store {
         }
     }
 
+    /// A store that keeps what it takes in on disk as well, with what the disk has.
+    pub fn open(settings: Settings, disk: &DiskSettings) -> Result<(Self, Recovered), DiskError> {
+        let store = Self::new(settings);
+        let (disk, found) = Disk::open(disk)?;
+        let recovered = store.recover(found);
+        store.members.attach(disk);
+        Ok((store, recovered))
+    }
+
+    /// Writes all there is to disk and lets go of it. What comes later stays in memory alone.
+    pub fn close(&self) {
+        let Some(disk) = self.members.disk() else { return };
+        for node in self.nodes.read().values() {
+            node.seal(self.heard(), &self.members);
+        }
+        disk.close();
+    }
+
+    /// How the data directory is doing, if there is one.
+    pub fn disk_status(&self) -> Option<DiskStatus> {
+        Some(self.members.disk()?.status())
+    }
+
     /// Takes one node's tick in, all of it or nothing. `now` is the server's clock.
     pub fn ingest(&self, tick: &Tick, now: UnixMillis) -> Result<Receipt, IngestError> {
         let early_limit = millis(self.settings.early_limit);
@@ -173,7 +208,8 @@ impl Store {
         }
         let limit_ms = millis(self.settings.late_limit);
         let node = self.node_named(&tick.node);
-        let outcome = node.take(tick, limit_ms, now, &self.members).map_err(|late| {
+        let entry = self.members.disk().map(|_| disk::encode_entry(tick, false, now));
+        let outcome = node.take(tick, entry, limit_ms, now, &self.members).map_err(|late| {
             self.counters.refused_ticks.fetch_add(1, Ordering::Relaxed);
             IngestError::TooLate { at: tick.at, behind_ms: late.newest.since(tick.at), limit_ms }
         })?;
@@ -189,8 +225,10 @@ impl Store {
         row: Row,
         now: UnixMillis,
     ) -> Result<Receipt, IngestError> {
-        let entity = node::pushed_row(id, row);
-        let receipt = self.count(self.node_named(node).push(&entity, at, now, &self.members));
+        let tick = pushed_tick(node.clone(), at, id, row);
+        let entry = self.members.disk().map(|_| disk::encode_entry(&tick, true, now));
+        let node = self.node_named(node);
+        let receipt = self.count(node.push(&tick.rows[0], entry, at, now, &self.members));
         if receipt.refused_series > 0 {
             return Err(IngestError::TooManySeries { limit: self.settings.max_series });
         }
@@ -210,6 +248,13 @@ impl Store {
     /// seconds.
     pub fn sweep(&self, now: UnixMillis) {
         let nodes: Vec<_> = self.nodes.read().values().cloned().collect();
+        if let Some(disk) = self.members.disk() {
+            let oldest = nodes.iter().filter_map(|node| node.unsealed_since()).min();
+            disk.retire(disk::Horizons {
+                journal: oldest.map_or(now, |oldest| oldest.min(now)),
+                blocks: now.minus(millis(self.settings.retention)),
+            });
+        }
         let empty: Vec<_> = nodes.iter().filter(|node| !node.sweep(now, &self.members)).collect();
         if !empty.is_empty() {
             let mut nodes = self.nodes.write();
@@ -282,6 +327,40 @@ impl Store {
         stats
     }
 
+    /// Loads blocks, then takes in again what the journal has beyond them.
+    fn recover(&self, found: disk::Found) -> Recovered {
+        let mut recovered = Recovered { blocks: found.blocks.len(), ..Recovered::default() };
+        let mut sequences: HashMap<NodeName, u64> = HashMap::new();
+        for block in found.blocks {
+            let Ok(name) = block.node.parse::<NodeName>() else { continue };
+            sequences.insert(name.clone(), block.sequence);
+            self.node_named(&name).restore(block, &self.members);
+        }
+        for node in self.nodes.read().values() {
+            node.settle();
+        }
+        for entry in found.entries {
+            let Entry { sequence, now, pushed, tick } = entry;
+            if sequences.get(&tick.node).is_some_and(|&in_blocks| sequence <= in_blocks) {
+                continue;
+            }
+            let node = self.node_named(&tick.node);
+            if let (true, [row]) = (pushed, tick.rows.as_slice()) {
+                node.push(row, None, tick.at, now, &self.members);
+            } else if let Err(late) = node.take(&tick, None, i64::MAX, now, &self.members) {
+                tracing::debug!(node = %tick.node, ?late, "an entry of the journal is too late");
+            }
+            recovered.entries += 1;
+        }
+        recovered
+    }
+
+    /// The server's clock as far as what came tells.
+    fn heard(&self) -> UnixMillis {
+        let nodes = self.nodes.read();
+        nodes.values().filter_map(|node| node.unsealed_since()).max().unwrap_or_default()
+    }
+
     /// The tick up to which all nodes that are still sending have sent.
     fn complete_until(&self) -> UnixMillis {
         const LAGGARD_MS: i64 = 15_000;
@@ -310,7 +389,23 @@ impl Store {
         add(&self.counters.late_samples, outcome.late_samples);
         add(&self.counters.duplicate_ticks, u64::from(outcome.duplicate));
         add(&self.counters.refused_series, outcome.refused_series);
+        if let Some((disk, sequence)) = self.members.disk().zip(outcome.sequence) {
+            disk.settle(sequence);
+        }
         Receipt { samples, duplicate: outcome.duplicate, refused_series: outcome.refused_series }
+    }
+}
+
+fn pushed_tick(node: NodeName, at: UnixMillis, id: EntityId, row: Row) -> Tick {
+    let entity = EntityRow { id, parent: None, qos: None, newborn: false, row };
+    Tick {
+        node,
+        instance: 0,
+        sequence: 0,
+        at,
+        read_delay_us: 0,
+        interval_ms: 5000,
+        rows: vec![entity],
     }
 }
 

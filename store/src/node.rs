@@ -1,19 +1,21 @@
 //! Everything one node measures, behind one lock: a tick goes in, and is seen, as a whole.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    hash::BuildHasher,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use hashbrown::HashMap;
-use kubemonitor_model::{
-    EntityId, EntityKind, EntityRow, NodeName, QosClass, Row, Tick, UnixMillis,
-};
+use kubemonitor_model::{EntityId, EntityKind, EntityRow, NodeName, QosClass, Tick, UnixMillis};
 use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
 
 use crate::{
     clock::ReadTimes,
+    disk::{Block, Disk},
     group::Group,
     sample::{Sample, TimeRange},
     series::{Moment, Series, Taken},
@@ -25,6 +27,8 @@ const STALE_TICKS: i64 = 3;
 const GONE_AFTER_MS: i64 = 60_000;
 /// The same for what others push: their intervals are not known.
 const PUSHED_GONE_AFTER_MS: i64 = 300_000;
+/// Time after which a node's chunks are closed together and written to disk as a block.
+const SEAL_EVERY_MS: i64 = 900_000;
 /// Rows pushed without an interval are held as if they came at this one.
 const PUSHED_STEP_MS: u32 = 5000;
 
@@ -38,6 +42,8 @@ pub(crate) trait Registry {
     fn groups_of(&self, pod: &EntityId, node: &Arc<Node>) -> Vec<Arc<Group>>;
     /// How long rows are kept.
     fn retention_ms(&self) -> i64;
+    /// Where they are kept beside memory.
+    fn disk(&self) -> Option<&Disk>;
 }
 
 /// What became of a tick's rows.
@@ -47,6 +53,8 @@ pub(crate) struct Outcome {
     pub(crate) late_samples: u64,
     pub(crate) duplicate: bool,
     pub(crate) refused_series: u64,
+    /// The entry's place in the journal.
+    pub(crate) sequence: Option<u64>,
 }
 
 /// A node and all its series.
@@ -68,6 +76,10 @@ struct State {
     newest_tick: UnixMillis,
     interval_ms: u32,
     heard_at: UnixMillis,
+    /// When the next block is due; spread, so that nodes do not write theirs at once.
+    seal_due: Option<UnixMillis>,
+    /// When the oldest thing came that no block has.
+    unsealed_since: Option<UnixMillis>,
 }
 
 impl Node {
@@ -85,10 +97,11 @@ impl Node {
         (millis != i64::MIN).then_some(UnixMillis(millis))
     }
 
-    /// Takes a tick in.
+    /// Takes a tick in; `entry` is what the journal shall say of it.
     pub(crate) fn take(
         self: &Arc<Self>,
         tick: &Tick,
+        entry: Option<Vec<u8>>,
         late_limit_ms: i64,
         now: UnixMillis,
         registry: &impl Registry,
@@ -103,6 +116,7 @@ impl Node {
         if !is_newest && state.newest_tick.since(tick.at) > late_limit_ms {
             return Err(TooLate { newest: state.newest_tick });
         }
+        self.seal_if_due(state, now, registry);
         state.read_times.note(tick.at, tick.read_delay_us);
         state.heard_at = state.heard_at.max(now);
         state.interval_ms = u32::try_from(tick.interval_ms.clamp(1, 3_600_000)).unwrap_or(5000);
@@ -129,6 +143,7 @@ impl Node {
             self.newest_tick.store(tick.at.0, Ordering::Relaxed);
             state.end_all_but(tick.at);
         }
+        outcome.sequence = state.journal(entry, now, registry);
         Ok(outcome)
     }
 
@@ -136,12 +151,14 @@ impl Node {
     pub(crate) fn push(
         self: &Arc<Self>,
         entity: &EntityRow,
+        entry: Option<Vec<u8>>,
         at: UnixMillis,
         now: UnixMillis,
         registry: &impl Registry,
     ) -> Outcome {
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        self.seal_if_due(state, now, registry);
         let found = state.take_row(usize::MAX, entity, || None, at, now, registry, self);
         let Some((index, taken)) = found else {
             return Outcome { refused_series: 1, ..Outcome::default() };
@@ -150,11 +167,100 @@ impl Node {
         series.pushed = true;
         series.set_live(true);
         let samples = u64::from(entity.row.present().count_ones());
+        let sequence = state.journal(entry, now, registry);
         match taken {
-            Taken::Newest => Outcome { samples, ..Outcome::default() },
-            Taken::Late => Outcome { late_samples: samples, ..Outcome::default() },
+            Taken::Newest => Outcome { samples, sequence, ..Outcome::default() },
+            Taken::Late => Outcome { late_samples: samples, sequence, ..Outcome::default() },
             Taken::Duplicate => Outcome { duplicate: true, ..Outcome::default() },
         }
+    }
+
+    /// Closes all chunks and hands what no block has yet to the disk.
+    pub(crate) fn seal(&self, now: UnixMillis, registry: &impl Registry) {
+        self.seal_now(&mut self.state.lock(), now, registry);
+    }
+
+    /// When the oldest thing came that is not in a block.
+    pub(crate) fn unsealed_since(&self) -> Option<UnixMillis> {
+        self.state.lock().unsealed_since
+    }
+
+    /// Takes a block in that was read back. Blocks come in the order they were written, and after
+    /// the last one comes [`Node::settle`].
+    pub(crate) fn restore(self: &Arc<Self>, block: Block, registry: &impl Registry) {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        state.interval_ms = block.interval_ms;
+        state.heard_at = block.heard_at;
+        if let Some(tick) = block.newest_tick {
+            state.newest_tick = tick;
+            self.newest_tick.store(tick.0, Ordering::Relaxed);
+        }
+        for (at, delay_us) in block.read_times {
+            state.read_times.note(at, u64::from(delay_us));
+        }
+        for stored in block.series {
+            let key = (stored.kind, stored.id.clone());
+            let index = match state.index.get(&key) {
+                Some(&index) => index,
+                None if !registry.admit() => continue,
+                None => {
+                    state.series.push(Series::restored(&stored));
+                    let index = state.series.len() - 1;
+                    if stored.kind == EntityKind::Pod {
+                        let groups = registry.groups_of(&stored.id, self);
+                        state.series[index].set_groups(groups, &state.read_times);
+                    }
+                    state.index.insert(key, index);
+                    index
+                }
+            };
+            state.series[index].restore(stored);
+        }
+    }
+
+    /// Finds the newest rows after all blocks were restored.
+    pub(crate) fn settle(&self) {
+        let mut guard = self.state.lock();
+        let State { series, read_times, .. } = &mut *guard;
+        for series in series {
+            series.settle(read_times);
+        }
+    }
+
+    fn seal_if_due(&self, state: &mut State, now: UnixMillis, registry: &impl Registry) {
+        if registry.disk().is_none() {
+            return;
+        }
+        let due = *state.seal_due.get_or_insert_with(|| {
+            let spread = i64::try_from(FxBuildHasher.hash_one(&self.name) >> 34).unwrap_or(0);
+            UnixMillis(now.0 + SEAL_EVERY_MS / 3 + spread % (SEAL_EVERY_MS * 2 / 3))
+        });
+        if now >= due {
+            self.seal_now(state, now, registry);
+        }
+    }
+
+    fn seal_now(&self, state: &mut State, now: UnixMillis, registry: &impl Registry) {
+        let Some(disk) = registry.disk() else { return };
+        state.seal_due = Some(UnixMillis(now.0 + SEAL_EVERY_MS));
+        let series: Vec<_> = state.series.iter_mut().filter_map(Series::close).collect();
+        let chunks = series.iter().flat_map(|series| &series.chunks);
+        let Some(first) = chunks.map(|chunk| chunk.first).min() else { return };
+        let block = Block {
+            node: self.name.to_string(),
+            sequence: disk.next_sequence() - 1,
+            newest_tick: self.newest_tick(),
+            interval_ms: state.interval_ms,
+            heard_at: state.heard_at,
+            read_times: state.read_times.since(first),
+            series,
+        };
+        match block.encode() {
+            Ok(block) => disk.queue_block(block),
+            Err(error) => tracing::error!(node = %self.name, %error, "a block is not kept"),
+        }
+        state.unsealed_since = None;
     }
 
     /// Makes a pod's samples count in `groups`.
@@ -182,6 +288,7 @@ impl Node {
                 series.set_live(false);
             }
         }
+        self.seal_if_due(state, now, registry);
         let gone = state.forget_silent_since(now.minus(registry.retention_ms()));
         if !gone.is_empty() {
             let is_pod = |(kind, id)| (kind == EntityKind::Pod).then_some(id);
@@ -251,6 +358,17 @@ impl State {
         self.index.insert((kind, entity.id.clone()), index);
         self.remember_place(place, index);
         Some((index, Taken::Newest))
+    }
+
+    /// Notes that something came, in the journal if there is one.
+    fn journal(
+        &mut self,
+        entry: Option<Vec<u8>>,
+        now: UnixMillis,
+        registry: &impl Registry,
+    ) -> Option<u64> {
+        self.unsealed_since.get_or_insert(now);
+        Some(registry.disk()?.queue_entry(entry?))
     }
 
     /// The series of a row, tried first where the last tick had it.
@@ -423,9 +541,4 @@ impl<'a> SeriesView<'a> {
     pub fn window(&self, range: TimeRange) -> Vec<Sample> {
         self.series.window(range, self.times)
     }
-}
-
-/// An entity's row as a push makes it.
-pub(crate) fn pushed_row(id: EntityId, row: Row) -> EntityRow {
-    EntityRow { id, parent: None, qos: None, newborn: false, row }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxBuildHasher;
 
 use crate::{
+    disk::Disk,
     group::Group,
     millis,
     node::{Node, Registry},
@@ -44,6 +45,8 @@ pub(crate) struct Members {
     series: AtomicUsize,
     max_series: usize,
     retention: Duration,
+    /// Set once what was on it has been taken in.
+    disk: OnceLock<Disk>,
 }
 
 // Locks are taken in this order: a node, a shard, a group. `join` therefore lets go of the shard
@@ -57,7 +60,13 @@ impl Members {
             series: AtomicUsize::new(0),
             max_series,
             retention,
+            disk: OnceLock::new(),
         }
+    }
+
+    /// From here on what comes is kept on disk as well.
+    pub(crate) fn attach(&self, disk: Disk) {
+        let _ = self.disk.set(disk);
     }
 
     /// Notes a pod's groups. Gives the nodes that hold samples of it, and the groups.
@@ -145,5 +154,9 @@ impl Registry for Members {
 
     fn retention_ms(&self) -> i64 {
         millis(self.retention)
+    }
+
+    fn disk(&self) -> Option<&Disk> {
+        self.disk.get()
     }
 }

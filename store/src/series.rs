@@ -10,17 +10,10 @@ use crate::{
     chunk::Chunks,
     clock::ReadTimes,
     codec::{Next, Point},
+    disk::{Restart, StoredSeries},
     group::{Group, Share, Step},
     sample::{Counted, Rates, Sample, TimeRange},
 };
-
-/// A counter that started anew: from here on `added` makes up for what it had counted before.
-#[derive(Debug)]
-struct Restart {
-    at: UnixMillis,
-    column: usize,
-    added: u64,
-}
 
 /// One entity: who it is, its newest row, and the compressed rows before.
 #[derive(Debug)]
@@ -157,6 +150,67 @@ impl Series {
         self.groups = groups;
     }
 
+    /// Closes its chunk, and gives what no block on disk has yet, if anything.
+    pub(crate) fn close(&mut self) -> Option<StoredSeries> {
+        let chunks = self.chunks.close();
+        (!chunks.is_empty()).then(|| StoredSeries {
+            kind: self.kind,
+            id: self.id.clone(),
+            parent: self.parent.clone(),
+            qos: self.qos,
+            first_at: self.first_at,
+            birth_step_ms: self.birth_step_ms,
+            heard_at: self.heard_at,
+            pushed: self.pushed,
+            restarts: self.restarts.clone(),
+            chunks,
+        })
+    }
+
+    /// A series read back from disk; its rows come with [`Series::restore`].
+    pub(crate) fn restored(stored: &StoredSeries) -> Self {
+        Self {
+            kind: stored.kind,
+            id: stored.id.clone(),
+            parent: stored.parent.clone(),
+            qos: stored.qos,
+            first_at: stored.first_at,
+            heard_at: stored.heard_at,
+            pushed: stored.pushed,
+            live: false,
+            groups: Vec::new(),
+            birth_step_ms: stored.birth_step_ms,
+            last: Point::origin(stored.kind, stored.first_at, 0),
+            rates: Rates::default(),
+            restarts: Vec::new(),
+            chunks: Chunks::default(),
+        }
+    }
+
+    /// Takes the rows of a later block in.
+    pub(crate) fn restore(&mut self, stored: StoredSeries) {
+        self.heard_at = stored.heard_at;
+        self.pushed = stored.pushed;
+        self.restarts = stored.restarts;
+        self.chunks.restore(stored.chunks);
+    }
+
+    /// After all blocks: finds the newest row and its rates.
+    pub(crate) fn settle(&mut self, read_times: &ReadTimes) {
+        let Some(last_at) = self.chunks.last() else { return };
+        let (before, last) = self.neighbours(last_at);
+        let Some(last) = last else { return };
+        self.rates = match &before {
+            Some(before) => {
+                let elapsed_us = read_times.elapsed_us(before.at, last.at);
+                let from = Counted::at(self.kind, before);
+                Rates::between(&from, &Counted::at(self.kind, &last), elapsed_us)
+            }
+            None => self.first_rates(&last),
+        };
+        self.last = last;
+    }
+
     /// The newest sample.
     pub(crate) fn latest(&self) -> Sample {
         Sample { at: self.last.at, row: row_of(self.kind, &self.last), rates: self.rates }
@@ -228,7 +282,9 @@ impl Series {
         let values = &mut values[..row.values().len()];
         values.copy_from_slice(row.values());
         for restart in &self.restarts {
-            values[restart.column] = values[restart.column].wrapping_add(restart.added);
+            if let Some(value) = values.get_mut(usize::from(restart.column)) {
+                *value = value.wrapping_add(restart.added);
+            }
         }
         let next = Next { at: moment.at, present: row.present(), restarted, values };
         if self.chunks.append(self.kind, moment.step_ms, &mut self.last, next) {
@@ -249,6 +305,7 @@ impl Series {
             let fallen_by = self.last.values[column].saturating_sub(shown);
             if fallen_by > 0 {
                 restarted |= 1 << column;
+                let column = u8::try_from(column).expect("a row has at most 64 columns");
                 self.restarts.push(Restart { at, column, added: fallen_by });
             }
         }
@@ -258,7 +315,7 @@ impl Series {
     /// What makes up for the restarts of a counter up to `at`.
     fn added(&self, column: usize, at: UnixMillis) -> u64 {
         let restarts = self.restarts.iter();
-        let earlier = restarts.filter(|restart| restart.column == column && restart.at <= at);
+        let earlier = restarts.filter(|r| usize::from(r.column) == column && r.at <= at);
         earlier.fold(0, |sum, restart| sum.wrapping_add(restart.added))
     }
 
