@@ -1,0 +1,431 @@
+//! One request: a frame goes out, an answer comes back.
+
+use std::{
+    error::Error,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT},
+};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client as HttpClient, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use tokio::time::timeout;
+
+use crate::{Settings, outbox::Frame};
+
+const USER_AGENT_VALUE: HeaderValue =
+    HeaderValue::from_static(concat!("kubemonitor-collector/", env!("CARGO_PKG_VERSION")));
+
+/// Long enough for a server under load, short enough to be tried again within a tick or two.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What of an answer's text is read. The connection is used again only if that is all of it.
+const LONGEST_ANSWER: usize = 64 << 10;
+
+/// The longest part of an answer that is worth a line in the log, in characters.
+const LONGEST_DETAIL: usize = 300;
+
+/// A server that asks for a longer wait is asked again after this long.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// Why no frame can be sent at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// A file cannot be read.
+    #[error("cannot read {path}, given by {option}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The option that names it.
+        option: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// What is in the token file is no token.
+    #[error("{0}, given by `--token-file` (API_TOKEN_FILE), must hold one line of visible ASCII")]
+    NoToken(PathBuf),
+    /// What is in the CA file are no certificates.
+    #[error("{path}, given by `--ca-file` (API_CA_FILE), holds no usable PEM certificate{detail}")]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, if more is known.
+        detail: String,
+    },
+    /// The system knows no certificates.
+    #[error("found none of the system's certificates; name a file with `--ca-file`: {0}")]
+    NoSystemCertificates(io::Error),
+    /// rustls does not want to.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// What became of a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The server has it.
+    Taken,
+    /// The server will never take it.
+    Refused(String),
+    /// Not now: why, and how long the server asked to be left alone.
+    Later {
+        /// For the log.
+        why: String,
+        /// The server's `Retry-After`.
+        after: Option<Duration>,
+    },
+}
+
+/// Sends frames to one server, over one connection as long as that lasts.
+pub(crate) struct Client {
+    http: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    url: hyper::Uri,
+    token: Option<Token>,
+    answer_timeout: Duration,
+}
+
+impl Client {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, ClientError> {
+        let mut tcp = HttpConnector::new();
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(settings)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Ok(Self {
+            http: HttpClient::builder(TokioExecutor::new())
+                .pool_max_idle_per_host(1)
+                .pool_timer(TokioTimer::new())
+                .build(connector),
+            url: settings.server.frames().clone(),
+            token: settings.token_file.as_deref().map(Token::read).transpose()?,
+            answer_timeout: ANSWER_TIMEOUT,
+        })
+    }
+
+    /// Sends a frame and waits for the answer, but not for ever.
+    pub(crate) async fn post(&mut self, frame: &Frame) -> Answer {
+        match timeout(self.answer_timeout, self.exchange(frame)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => later(chain(error.as_ref())),
+            Err(_) => later(format!("no answer within {:?}", self.answer_timeout)),
+        }
+    }
+
+    async fn exchange(&mut self, frame: &Frame) -> Result<Answer, Box<dyn Error + Send + Sync>> {
+        let mut request = Request::post(&self.url)
+            .header(CONTENT_TYPE, kubemonitor_frame::CONTENT_TYPE)
+            .header(USER_AGENT, USER_AGENT_VALUE);
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token.header.clone());
+        }
+        let response = self.http.request(request.body(Full::new(frame.bytes.clone()))?).await?;
+        Ok(self.answer(response).await)
+    }
+
+    async fn answer(&mut self, response: Response<Incoming>) -> Answer {
+        let status = response.status();
+        let after = retry_after(&response);
+        // Read in any case: a connection with an answer left in it cannot be used again.
+        let text = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
+        if status.is_success() {
+            return Answer::Taken;
+        }
+        let text = text.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let why = format!("{status} {}", one_line(&text)).trim_end().to_owned();
+        match status {
+            StatusCode::BAD_REQUEST
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE => Answer::Refused(why),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                // It may have been replaced since.
+                self.token.iter_mut().for_each(Token::read_again);
+                later(why)
+            }
+            _ => Answer::Later { why, after },
+        }
+    }
+}
+
+fn later(why: String) -> Answer {
+    Answer::Later { why, after: None }
+}
+
+/// An error and what caused it.
+fn chain(error: &dyn Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said = format!("{said}: {error}");
+        cause = error.source();
+    }
+    said
+}
+
+fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
+}
+
+/// The beginning of a text, such that it cannot break the log's lines.
+fn one_line(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().filter(|c| !c.is_control()).take(LONGEST_DETAIL).collect()
+}
+
+/// Whom to trust. For plain HTTP nobody: the system's certificates would take a megabyte for nothing.
+fn tls(settings: &Settings) -> Result<ClientConfig, ClientError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = match &settings.ca_file {
+        _ if !settings.server.is_https() => builder.with_root_certificates(RootCertStore::empty()),
+        Some(path) => builder.with_root_certificates(certificates(path)?),
+        None => builder.with_native_roots().map_err(ClientError::NoSystemCertificates)?,
+    };
+    Ok(builder.with_no_client_auth())
+}
+
+fn certificates(path: &Path) -> Result<RootCertStore, ClientError> {
+    let pem = read(path, "`--ca-file` (API_CA_FILE)")?;
+    let refusal = |detail| ClientError::NoCertificate { path: path.to_owned(), detail };
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| refusal(format!(": {error}")))?;
+        store.add(certificate).map_err(|error| refusal(format!(": {error}")))?;
+    }
+    if store.is_empty() { Err(refusal(String::new())) } else { Ok(store) }
+}
+
+fn read(path: &Path, option: &'static str) -> Result<Vec<u8>, ClientError> {
+    fs::read(path).map_err(|source| ClientError::Unreadable {
+        path: path.to_owned(),
+        option,
+        source,
+    })
+}
+
+/// A bearer token in a file, which somebody may replace while we run.
+struct Token {
+    path: PathBuf,
+    header: HeaderValue,
+}
+
+impl Token {
+    fn read(path: &Path) -> Result<Self, ClientError> {
+        Ok(Self { path: path.to_owned(), header: Self::header_from(path)? })
+    }
+
+    fn header_from(path: &Path) -> Result<HeaderValue, ClientError> {
+        let token = read(path, "`--token-file` (API_TOKEN_FILE)")?;
+        let token = token.trim_ascii();
+        let refusal = || ClientError::NoToken(path.to_owned());
+        if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
+            return Err(refusal());
+        }
+        let mut header =
+            HeaderValue::from_bytes(&[b"Bearer ", token].concat()).map_err(|_| refusal())?;
+        header.set_sensitive(true);
+        Ok(header)
+    }
+
+    /// Takes what is in the file now; keeps what it has where there is nothing usable.
+    fn read_again(&mut self) {
+        if let Ok(header) = Self::header_from(&self.path) {
+            self.header = header;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kubemonitor_model::{Tick, UnixMillis};
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use rustls::{ServerConfig, pki_types::PrivateKeyDer};
+    use tempfile::NamedTempFile;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::test_server::{Reply, Server};
+
+    fn settings(server: &str) -> Settings {
+        Settings {
+            server: server.parse().expect("an address"),
+            node: "n".parse().expect("a name"),
+            interval: "1s".parse().expect("an interval"),
+            host: kubemonitor_hostfs::HostRoots::default(),
+            token_file: None,
+            ca_file: None,
+        }
+    }
+
+    fn frame() -> Frame {
+        let tick = Tick {
+            node: "n".parse().expect("a name"),
+            instance: 1,
+            sequence: 1,
+            at: UnixMillis(1000),
+            read_delay_us: 0,
+            interval_ms: 1000,
+            rows: Vec::new(),
+        };
+        let mut bytes = Vec::new();
+        kubemonitor_frame::encode(&tick, &mut bytes);
+        Frame { sequence: 1, bytes: bytes.into() }
+    }
+
+    fn file(text: &str) -> NamedTempFile {
+        let file = NamedTempFile::new().expect("a file");
+        fs::write(file.path(), text).expect("written");
+        file
+    }
+
+    fn why(answer: Answer) -> String {
+        match answer {
+            Answer::Later { why, .. } => why,
+            other => panic!("not later, but {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_status_decides_what_becomes_of_a_frame() {
+        let statuses = [200, 204, 400, 413, 415, 404, 429, 500, 503];
+        let server = Server::start(statuses.map(Reply::Status)).await;
+        let mut client = Client::new(&settings(&server.url())).expect("a client");
+        for status in statuses {
+            let answer = client.post(&frame()).await;
+            let as_expected = match status {
+                200 | 204 => answer == Answer::Taken,
+                400 | 413 | 415 => matches!(answer, Answer::Refused(_)),
+                _ => matches!(answer, Answer::Later { after: None, .. }),
+            };
+            assert!(as_expected, "{status}: {answer:?}");
+        }
+        assert_eq!(server.connections(), 1, "the connection is kept");
+    }
+
+    #[tokio::test]
+    async fn the_servers_reason_is_kept_in_one_line() {
+        let server = Server::start([Reply::Status(400)]).await;
+        let mut client = Client::new(&settings(&server.url())).expect("a client");
+        let reason = "400 Bad Request {\"detail\": \"a reason\"}".to_owned();
+        assert_eq!(client.post(&frame()).await, Answer::Refused(reason));
+    }
+
+    #[tokio::test]
+    async fn retry_after_is_taken_and_bounded() {
+        let server =
+            Server::start([Reply::RetryAfter(429, 7), Reply::RetryAfter(503, 1 << 40)]).await;
+        let mut client = Client::new(&settings(&server.url())).expect("a client");
+        for seconds in [7, 300] {
+            match client.post(&frame()).await {
+                Answer::Later { after, .. } => {
+                    assert_eq!(after, Some(Duration::from_secs(seconds)));
+                }
+                other => panic!("not later, but {other:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_not_waited_for_for_ever() {
+        let server = Server::start([Reply::Silence]).await;
+        let mut client = Client::new(&settings(&server.url())).expect("a client");
+        client.answer_timeout = Duration::from_millis(100);
+        assert_eq!(why(client.post(&frame()).await), "no answer within 100ms");
+        assert_eq!(client.post(&frame()).await, Answer::Taken);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_named_with_the_cause() {
+        let server = Server::start([]).await;
+        let url = server.url();
+        server.stop().await;
+        let mut client = Client::new(&settings(&url)).expect("a client");
+        let why = why(client.post(&frame()).await);
+        assert!(why.contains("Connection refused"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_replaced_is_taken_up() {
+        let server =
+            Server::start([Reply::Token("one"), Reply::Token("two"), Reply::Token("two")]).await;
+        let token = file("one\n");
+        let settings =
+            Settings { token_file: Some(token.path().to_owned()), ..settings(&server.url()) };
+        let mut client = Client::new(&settings).expect("a client");
+        assert_eq!(client.post(&frame()).await, Answer::Taken);
+        fs::write(token.path(), "two").expect("written");
+        assert!(why(client.post(&frame()).await).starts_with("401 Unauthorized"));
+        assert_eq!(client.post(&frame()).await, Answer::Taken);
+    }
+
+    #[tokio::test]
+    async fn an_https_server_is_trusted_if_the_given_certificates_vouch_for_it() {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .expect("a configuration");
+        let server = Server::start_tls(TlsAcceptor::from(Arc::new(config))).await;
+        let url = format!("https://localhost:{}", server.address.port());
+
+        let ca = file(&cert.pem());
+        let trusting = Settings { ca_file: Some(ca.path().to_owned()), ..settings(&url) };
+        let mut client = Client::new(&trusting).expect("a client");
+        assert_eq!(client.post(&frame()).await, Answer::Taken);
+
+        let other = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let other = file(&other.cert.pem());
+        let distrusting = Settings { ca_file: Some(other.path().to_owned()), ..settings(&url) };
+        let mut client = Client::new(&distrusting).expect("a client");
+        let why = why(client.post(&frame()).await);
+        assert!(why.contains("certificate"), "{why}");
+        assert_eq!(server.received().len(), 1);
+    }
+
+    #[test]
+    fn unusable_files_are_named_with_their_option() {
+        let (https, http) = (settings("https://localhost"), settings("http://localhost"));
+        let (empty, garbage) = (file(""), file("-----BEGIN CERTIFICATE-----\n!"));
+        let path = |file: &NamedTempFile| Some(file.path().to_owned());
+        let missing = || Some(PathBuf::from("/nonexistent"));
+        for (settings, option) in [
+            (Settings { ca_file: missing(), ..https.clone() }, "--ca-file"),
+            (Settings { ca_file: path(&empty), ..https.clone() }, "--ca-file"),
+            (Settings { ca_file: path(&garbage), ..https }, "--ca-file"),
+            (Settings { token_file: missing(), ..http.clone() }, "--token-file"),
+            (Settings { token_file: path(&empty), ..http.clone() }, "--token-file"),
+            (Settings { token_file: path(&file("two words")), ..http }, "--token-file"),
+        ] {
+            let file = settings.ca_file.iter().chain(&settings.token_file).next().expect("a file");
+            let error = Client::new(&settings).map(drop).expect_err("a refusal").to_string();
+            assert!(error.contains(option) && error.contains(&*file.to_string_lossy()), "{error}");
+        }
+    }
+}

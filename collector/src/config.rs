@@ -1,0 +1,188 @@
+//! What the user typed, and what it means.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, builder::FalseyValueParser};
+use kubemonitor_hostfs::HostRoots;
+use kubemonitor_model::{Interval, NameError, NodeName};
+
+use crate::Endpoint;
+
+const EXAMPLES: &str = "\
+Examples:
+  Send this host's figures to a server on this host:
+    kubemonitor-collector
+  Every second, to another host, encrypted and with a token:
+    kubemonitor-collector --server https://monitor.example.com --interval 1s \\
+      --token-file /etc/kubemonitor/token
+  In a container that has the host's /proc and /sys/fs/cgroup mounted below /host:
+    API_SERVER_URL=http://monitor-api HOST_PROC=/host/proc HOST_CGROUP=/host/sys/fs/cgroup \\
+      kubemonitor-collector
+
+It runs until SIGTERM or SIGINT, then sends what it still has and ends with status 0; with 1 after
+a failure, with 2 after a wrong option.";
+
+/// Measures this host, its pods and its containers, and sends the figures to an API server.
+///
+/// It reads /proc and the cgroup tree on every tick of the clock, needs no rights in Kubernetes, and
+/// runs as any user. Every option can be given as an environment variable instead; where both are
+/// given, the option holds.
+#[derive(Debug, Parser)]
+#[command(name = "kubemonitor-collector", version, verbatim_doc_comment, after_help = EXAMPLES)]
+pub struct Args {
+    /// Where the API server is: http:// or https://, a host, perhaps a port and a path
+    #[arg(long, value_name = "URL", env = "API_SERVER_URL", hide_env_values = true)]
+    #[arg(default_value = "http://localhost:8080")]
+    server: Endpoint,
+
+    /// What this node is called [default: the host's name]
+    #[arg(long, value_name = "NAME", env = "NODE_NAME", hide_env_values = true)]
+    node: Option<NodeName>,
+
+    /// The time between two ticks, from 100ms to 1h: seconds, or a number with ms, s or m
+    #[arg(long, value_name = "TIME", env = "COLLECT_INTERVAL", hide_env_values = true)]
+    #[arg(default_value = "5")]
+    interval: Interval,
+
+    /// Where the host's /proc is to be seen
+    #[arg(long, value_name = "DIR", env = "HOST_PROC", hide_env_values = true)]
+    #[arg(default_value = "/proc")]
+    proc: PathBuf,
+
+    /// Where the host's /sys/fs/cgroup is to be seen
+    #[arg(long, value_name = "DIR", env = "HOST_CGROUP", hide_env_values = true)]
+    #[arg(default_value = "/sys/fs/cgroup")]
+    cgroup: PathBuf,
+
+    /// A file with the token that the server wants of those who write [default: no token]
+    #[arg(long, value_name = "FILE", env = "API_TOKEN_FILE", hide_env_values = true)]
+    token_file: Option<PathBuf>,
+
+    /// A PEM file with the certificates that vouch for an https server [default: the system's]
+    #[arg(long, value_name = "FILE", env = "API_CA_FILE", hide_env_values = true)]
+    ca_file: Option<PathBuf>,
+
+    /// Log each tick
+    #[arg(long, env = "DEBUG", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    debug: bool,
+}
+
+/// What a collector does: [`Args`] with the gaps filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where frames go.
+    pub server: Endpoint,
+    /// Whose they are.
+    pub node: NodeName,
+    /// The time between two ticks.
+    pub interval: Interval,
+    /// Where the host is to be seen.
+    pub host: HostRoots,
+    /// A file with a bearer token for the server.
+    pub token_file: Option<PathBuf>,
+    /// A PEM file with the certificates that vouch for an https server, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Options that are well-formed and mean nothing here.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// The host is called something that no node can be called.
+    #[error("this host's name is none for a node, so give one with `--node` (NODE_NAME): {0}")]
+    HostName(#[from] NameError),
+}
+
+impl Args {
+    /// Whether each tick is to be logged.
+    pub fn debug(&self) -> bool {
+        self.debug
+    }
+
+    /// What was typed, with the gaps filled in.
+    pub fn settings(self) -> Result<Settings, ConfigError> {
+        let node = match self.node {
+            Some(node) => node,
+            None => rustix::system::uname().nodename().to_string_lossy().parse()?,
+        };
+        // Where /proc is the host's own, so is /sys; a container's shows its own interfaces.
+        let on_the_host = self.proc == Path::new("/proc");
+        let host = HostRoots {
+            proc: self.proc,
+            cgroup: self.cgroup,
+            sys: on_the_host.then(|| PathBuf::from("/sys")),
+        };
+        Ok(Settings {
+            server: self.server,
+            node,
+            interval: self.interval,
+            host,
+            token_file: self.token_file,
+            ca_file: self.ca_file,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(options: &[&str]) -> Result<Args, clap::Error> {
+        Args::try_parse_from([&["kubemonitor-collector"], options].concat())
+    }
+
+    #[test]
+    fn the_options_are_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_typed_means_this_host_every_five_seconds() {
+        let settings = parse(&[]).expect("options").settings().expect("settings");
+        assert_eq!(settings.host, HostRoots::default());
+        assert_eq!(settings.interval.millis(), 5000);
+        assert_eq!(settings.server.to_string(), "http://localhost:8080");
+        let host = rustix::system::uname();
+        assert_eq!(Ok(settings.node.as_str()), host.nodename().to_str());
+    }
+
+    #[test]
+    fn a_proc_elsewhere_says_nothing_of_this_sys() {
+        let options = ["--proc", "/host/proc", "--cgroup", "/host/sys/fs/cgroup", "--node", "n"];
+        let settings = parse(&options).expect("options").settings().expect("settings");
+        assert_eq!(settings.host, HostRoots::mounted_at(Path::new("/host")));
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_option_and_the_remedy() {
+        for (option, value, remedy) in [
+            ("--interval", "5h", "give seconds"),
+            ("--interval", "1ms", "from 100ms to 1h"),
+            ("--server", "monitor-api", "http://monitor-api"),
+            ("--node", "a/b", "printable ASCII characters without `/`"),
+        ] {
+            let error = parse(&[option, value]).expect_err("a refusal");
+            let said = error.to_string();
+            assert!([option, value, remedy].iter().all(|part| said.contains(part)), "{said}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn help_names_every_variable() {
+        let help = Args::command().render_help().to_string();
+        for variable in [
+            "API_SERVER_URL",
+            "NODE_NAME",
+            "COLLECT_INTERVAL",
+            "DEBUG",
+            "HOST_PROC",
+            "HOST_CGROUP",
+            "API_TOKEN_FILE",
+            "API_CA_FILE",
+        ] {
+            assert!(help.contains(variable), "{variable} is not in:\n{help}");
+        }
+    }
+}
