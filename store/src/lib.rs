@@ -11,8 +11,10 @@ mod clock;
 mod codec;
 mod disk;
 mod group;
+mod history;
 mod node;
 mod registry;
+mod rollup;
 mod sample;
 mod series;
 
@@ -30,12 +32,13 @@ use parking_lot::RwLock;
 use rustc_hash::FxBuildHasher;
 
 use crate::{
-    disk::{Disk, Entry},
+    disk::{Disk, Entry, Level},
     node::{Node, Outcome, Registry as _},
     registry::Members,
 };
 pub use crate::{
     disk::{DiskError, DiskSettings, DiskStatus, Fsync},
+    history::{History, Resolution},
     node::{NodeView, SeriesView},
     sample::{GroupKey, GroupSample, RATED, Rates, Sample, TimeRange, Traffic},
 };
@@ -43,8 +46,13 @@ pub use crate::{
 /// How much the store keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// How long rows are kept.
+    /// How long rows are kept as they were measured. With a data directory at least
+    /// [`Settings::SHORTEST_ROLLED`]: what is rolled from must still be there.
     pub retention: Duration,
+    /// How long minutes are kept, with a data directory.
+    pub retention_minutes: Duration,
+    /// How long quarters of an hour are kept, with a data directory.
+    pub retention_quarters: Duration,
     /// How much older than its node's newest tick a tick may be.
     pub late_limit: Duration,
     /// How far ahead of the server's clock a tick may be.
@@ -57,11 +65,19 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             retention: Duration::from_secs(3600),
+            retention_minutes: Duration::from_secs(24 * 3600),
+            retention_quarters: Duration::from_secs(30 * 24 * 3600),
             late_limit: Duration::from_secs(600),
             early_limit: Duration::from_secs(600),
             max_series: 2_000_000,
         }
     }
+}
+
+impl Settings {
+    /// Rows are rolled when late ones can no longer change them, a quarter of an hour at a time,
+    /// about every quarter of an hour.
+    pub const SHORTEST_ROLLED: Duration = Duration::from_secs(50 * 60);
 }
 
 /// Why a tick or a pushed row was not taken.
@@ -170,16 +186,17 @@ impl Store {
         Self {
             settings,
             nodes: RwLock::default(),
-            members: Members::new(settings.max_series, settings.retention),
+            members: Members::new(&settings),
             counters: Counters::default(),
         }
     }
 
     /// A store that keeps what it takes in on disk as well, with what the disk has.
     pub fn open(settings: Settings, disk: &DiskSettings) -> Result<(Self, Recovered), DiskError> {
-        let store = Self::new(settings);
+        let retention = settings.retention.max(Settings::SHORTEST_ROLLED);
+        let store = Self::new(Settings { retention, ..settings });
         let (disk, found) = Disk::open(disk)?;
-        let recovered = store.recover(found);
+        let recovered = store.recover(found, &disk);
         store.members.attach(disk);
         Ok((store, recovered))
     }
@@ -253,6 +270,8 @@ impl Store {
             disk.retire(disk::Horizons {
                 journal: oldest.map_or(now, |oldest| oldest.min(now)),
                 blocks: now.minus(millis(self.settings.retention)),
+                rolled: [self.settings.retention_minutes, self.settings.retention_quarters]
+                    .map(|retention| now.minus(millis(retention))),
             });
         }
         let empty: Vec<_> = nodes.iter().filter(|node| !node.sweep(now, &self.members)).collect();
@@ -328,7 +347,7 @@ impl Store {
     }
 
     /// Loads blocks, then takes in again what the journal has beyond them.
-    fn recover(&self, found: disk::Found) -> Recovered {
+    fn recover(&self, found: disk::Found, disk: &Disk) -> Recovered {
         let mut recovered = Recovered { blocks: found.blocks.len(), ..Recovered::default() };
         let mut sequences: HashMap<NodeName, u64> = HashMap::new();
         for block in found.blocks {
@@ -337,7 +356,7 @@ impl Store {
             self.node_named(&name).restore(block, &self.members);
         }
         for node in self.nodes.read().values() {
-            node.settle();
+            node.settle(Level::ALL.map(|level| disk.archive(level).rolled_until(node.name())));
         }
         for entry in found.entries {
             let Entry { sequence, now, pushed, tick } = entry;

@@ -15,7 +15,8 @@ use rustc_hash::FxBuildHasher;
 
 use crate::{
     clock::ReadTimes,
-    disk::{Block, Disk},
+    codec::Point,
+    disk::{Block, Disk, Level, RolledBlock},
     group::Group,
     sample::{Sample, TimeRange},
     series::{Moment, Series, Taken},
@@ -42,6 +43,8 @@ pub(crate) trait Registry {
     fn groups_of(&self, pod: &EntityId, node: &Arc<Node>) -> Vec<Arc<Group>>;
     /// How long rows are kept.
     fn retention_ms(&self) -> i64;
+    /// How far behind the newest row another may be.
+    fn late_limit_ms(&self) -> i64;
     /// Where they are kept beside memory.
     fn disk(&self) -> Option<&Disk>;
 }
@@ -80,6 +83,8 @@ struct State {
     seal_due: Option<UnixMillis>,
     /// When the oldest thing came that no block has.
     unsealed_since: Option<UnixMillis>,
+    /// The last buckets that were rolled, by level.
+    rolled_until: [Option<UnixMillis>; 2],
 }
 
 impl Node {
@@ -219,9 +224,11 @@ impl Node {
         }
     }
 
-    /// Finds the newest rows after all blocks were restored.
-    pub(crate) fn settle(&self) {
+    /// Finds the newest rows after all blocks were restored; rolled history goes on after
+    /// `rolled_until`.
+    pub(crate) fn settle(&self, rolled_until: [Option<UnixMillis>; 2]) {
         let mut guard = self.state.lock();
+        guard.rolled_until = rolled_until;
         let State { series, read_times, .. } = &mut *guard;
         for series in series {
             series.settle(read_times);
@@ -261,6 +268,11 @@ impl Node {
             Err(error) => tracing::error!(node = %self.name, %error, "a block is not kept"),
         }
         state.unsealed_since = None;
+        for level in Level::ALL {
+            if let Some(rolled) = state.roll(level, &self.name, registry) {
+                disk.queue_rolled(rolled);
+            }
+        }
     }
 
     /// Makes a pod's samples count in `groups`.
@@ -358,6 +370,50 @@ impl State {
         self.index.insert((kind, entity.id.clone()), index);
         self.remember_place(place, index);
         Some((index, Taken::Newest))
+    }
+
+    /// Rolls the buckets that are complete: late rows cannot reach them any more.
+    fn roll(
+        &mut self,
+        level: Level,
+        name: &NodeName,
+        registry: &impl Registry,
+    ) -> Option<RolledBlock> {
+        let step_ms = level.step_ms();
+        let newest = self.series.iter().map(Series::last_at).max()?;
+        let settled = newest.minus(registry.late_limit_ms());
+        let to = UnixMillis(settled.0.div_euclid(step_ms) * step_ms);
+        let from = self.rolled_until[level as usize].unwrap_or(UnixMillis(i64::MIN));
+        if to <= from {
+            return None;
+        }
+        self.rolled_until[level as usize] = Some(to);
+        let range = TimeRange { from: UnixMillis(from.0.saturating_add(1)), to };
+        let series =
+            self.series.iter().filter_map(|s| s.rolled(range, step_ms)).collect::<Vec<_>>();
+        let first = series.iter().flat_map(|s| &s.chunks).map(|chunk| chunk.first).min()?;
+        let block = Block {
+            node: name.to_string(),
+            sequence: 0,
+            newest_tick: None,
+            interval_ms: self.interval_ms,
+            heard_at: self.heard_at,
+            read_times: Vec::new(),
+            series,
+        };
+        match block.encode() {
+            Ok(block) => Some(RolledBlock {
+                level,
+                node: name.clone(),
+                from: from.max(first.minus(step_ms)),
+                to,
+                block,
+            }),
+            Err(error) => {
+                tracing::error!(node = %name, %error, "rolled rows are not kept");
+                None
+            }
+        }
     }
 
     /// Notes that something came, in the journal if there is one.
@@ -535,6 +591,11 @@ impl<'a> SeriesView<'a> {
     /// The newest row's value of a metric, without the rest.
     pub fn value(&self, metric: kubemonitor_model::Metric) -> Option<u64> {
         self.series.value(metric)
+    }
+
+    /// The rows of a range, rolled into buckets.
+    pub(crate) fn rolled(&self, range: TimeRange, step_ms: i64) -> Vec<Point> {
+        self.series.roll(range, step_ms).means
     }
 
     /// The samples of a range, oldest first.

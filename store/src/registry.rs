@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxBuildHasher;
 
 use crate::{
+    Settings,
     disk::Disk,
     group::Group,
     millis,
@@ -45,6 +46,7 @@ pub(crate) struct Members {
     series: AtomicUsize,
     max_series: usize,
     retention: Duration,
+    late_limit: Duration,
     /// Set once what was on it has been taken in.
     disk: OnceLock<Disk>,
 }
@@ -53,13 +55,14 @@ pub(crate) struct Members {
 // before the caller takes the node's: whoever comes second finds what the first one noted.
 
 impl Members {
-    pub(crate) fn new(max_series: usize, retention: Duration) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             groups: RwLock::default(),
             series: AtomicUsize::new(0),
-            max_series,
-            retention,
+            max_series: settings.max_series,
+            retention: settings.retention,
+            late_limit: settings.late_limit,
             disk: OnceLock::new(),
         }
     }
@@ -154,6 +157,10 @@ impl Registry for Members {
 
     fn retention_ms(&self) -> i64 {
         millis(self.retention)
+    }
+
+    fn late_limit_ms(&self) -> i64 {
+        millis(self.late_limit)
     }
 
     fn disk(&self) -> Option<&Disk> {

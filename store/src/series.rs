@@ -10,8 +10,9 @@ use crate::{
     chunk::Chunks,
     clock::ReadTimes,
     codec::{Next, Point},
-    disk::{Restart, StoredSeries},
+    disk::{Restart, StoredChunk, StoredSeries},
     group::{Group, Share, Step},
+    rollup::{Rolled, Roller},
     sample::{Counted, Rates, Sample, TimeRange},
 };
 
@@ -153,7 +154,41 @@ impl Series {
     /// Closes its chunk, and gives what no block on disk has yet, if anything.
     pub(crate) fn close(&mut self) -> Option<StoredSeries> {
         let chunks = self.chunks.close();
-        (!chunks.is_empty()).then(|| StoredSeries {
+        (!chunks.is_empty()).then(|| self.stored(chunks))
+    }
+
+    /// Its rows in a range, rolled; `None` when there are none.
+    pub(crate) fn rolled(&self, range: TimeRange, step_ms: i64) -> Option<StoredSeries> {
+        let Rolled { means, lows, highs } = self.roll(range, step_ms);
+        let packed = |rows: Vec<Point>| {
+            let mut chunks = Chunks::default();
+            let mut last = Point::origin(self.kind, self.first_at, 0);
+            for row in &rows {
+                let step_ms = u32::try_from(step_ms).unwrap_or(u32::MAX);
+                chunks.append(self.kind, step_ms, &mut last, row.as_next());
+            }
+            chunks.close()
+        };
+        (!means.is_empty()).then(|| StoredSeries {
+            lows: packed(lows),
+            highs: packed(highs),
+            ..self.stored(packed(means))
+        })
+    }
+
+    /// Its rows in a range, rolled.
+    pub(crate) fn roll(&self, range: TimeRange, step_ms: i64) -> Rolled {
+        let mut roller = Roller::new(self.kind, step_ms);
+        self.chunks.read(self.kind, range.from, range.to, |point| {
+            if range.contains(point.at) {
+                roller.add(point);
+            }
+        });
+        roller.finish()
+    }
+
+    fn stored(&self, chunks: Vec<StoredChunk>) -> StoredSeries {
+        StoredSeries {
             kind: self.kind,
             id: self.id.clone(),
             parent: self.parent.clone(),
@@ -164,7 +199,9 @@ impl Series {
             pushed: self.pushed,
             restarts: self.restarts.clone(),
             chunks,
-        })
+            lows: Vec::new(),
+            highs: Vec::new(),
+        }
     }
 
     /// A series read back from disk; its rows come with [`Series::restore`].
@@ -439,7 +476,7 @@ impl Series {
     }
 }
 
-fn row_of(kind: EntityKind, point: &Point) -> Row {
+pub(crate) fn row_of(kind: EntityKind, point: &Point) -> Row {
     let mut row = Row::new(kind);
     let mut columns = point.present;
     while columns != 0 {

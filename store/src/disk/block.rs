@@ -32,6 +32,10 @@ pub(crate) struct StoredSeries {
     pub(crate) pushed: bool,
     pub(crate) restarts: Vec<Restart>,
     pub(crate) chunks: Vec<StoredChunk>,
+    /// Of rolled rows: gauges at their lowest, in the same buckets. Counters are absent.
+    pub(crate) lows: Vec<StoredChunk>,
+    /// The same at their highest.
+    pub(crate) highs: Vec<StoredChunk>,
 }
 
 /// A counter that started anew: from here on `added` makes up for what it had counted before.

@@ -11,7 +11,8 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{Read, Write},
+    io::{self, Read, Write},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
@@ -22,7 +23,18 @@ use super::DiskError;
 /// A record longer than this was never written: its length is garbage.
 const MAX_RECORD: u32 = 256 << 20;
 const HEADER: usize = 8;
+/// Bytes of a record that [`Log::open_heads`] looks at.
+const HEAD: usize = 512;
 const SUFFIX: &str = "log";
+
+/// Where a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The file, by when it was begun.
+    pub(crate) file: UnixMillis,
+    offset: u64,
+    length: u32,
+}
 
 /// What had to be cut off when a log was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,48 +60,89 @@ impl Log {
         folder: PathBuf,
         mut visit: impl FnMut(&[u8]),
     ) -> Result<(Self, Cut), DiskError> {
+        Self::open_with(folder, |_, file, _| {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            let mut end = 0;
+            while let Some(payload) = record_at(&bytes, end) {
+                visit(payload);
+                end += HEADER + payload.len();
+            }
+            Ok(end as u64)
+        })
+    }
+
+    /// Opens the log in `folder` and visits the place and the first bytes of each record. What lies
+    /// between is not looked at: its checksum is, when it is read.
+    pub(crate) fn open_heads(
+        folder: PathBuf,
+        mut visit: impl FnMut(Place, &[u8]),
+    ) -> Result<(Self, Cut), DiskError> {
+        Self::open_with(folder, |name, file, size| {
+            let (mut end, mut head) = (0, [0; HEADER + HEAD]);
+            loop {
+                let wanted = (HEADER + HEAD).min(usize::try_from(size - end).unwrap_or(usize::MAX));
+                let head = &mut head[..wanted];
+                file.read_exact_at(head, end)?;
+                let Some((length, rest)) = head.split_first_chunk() else { return Ok(end) };
+                let length = u32::from_le_bytes(*length);
+                let next = end + HEADER as u64 + u64::from(length);
+                if length > MAX_RECORD || next > size || rest.len() < 4 {
+                    return Ok(end);
+                }
+                let place = Place { file: name, offset: end + HEADER as u64, length };
+                visit(place, &rest[4..rest.len().min(4 + length as usize)]);
+                end = next;
+            }
+        })
+    }
+
+    /// `whole` finds where the last whole record of a file ends.
+    fn open_with(
+        folder: PathBuf,
+        mut whole: impl FnMut(UnixMillis, &mut File, u64) -> io::Result<u64>,
+    ) -> Result<(Self, Cut), DiskError> {
         fs::create_dir_all(&folder).map_err(|e| DiskError::io("create", &folder, e))?;
         let mut log = Self { folder, files: BTreeMap::new(), open: None, buffer: Vec::new() };
         let mut cut = Cut::default();
         for name in log.names()? {
             let path = log.path(name);
-            let mut bytes = Vec::new();
-            File::open(&path)
-                .and_then(|mut file| file.read_to_end(&mut bytes))
-                .map_err(|e| DiskError::io("read", &path, e))?;
-            let mut offset = 0;
-            while let Some(payload) = record_at(&bytes, offset) {
-                visit(payload);
-                offset += HEADER + payload.len();
-            }
-            if offset < bytes.len() {
+            let mut read = |path: &Path| {
+                let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+                let size = file.metadata()?.len();
+                let end = whole(name, &mut file, size)?;
+                if end < size {
+                    file.set_len(end)?;
+                }
+                Ok((size, end))
+            };
+            let (size, end) = read(&path).map_err(|e| DiskError::io("read", &path, e))?;
+            if end < size {
                 cut.files += 1;
-                cut.bytes += (bytes.len() - offset) as u64;
-                OpenOptions::new()
-                    .write(true)
-                    .open(&path)
-                    .and_then(|file| file.set_len(offset as u64))
-                    .map_err(|e| DiskError::io("cut", &path, e))?;
+                cut.bytes += size - end;
             }
-            log.files.insert(name, offset as u64);
+            log.files.insert(name, end);
         }
         Ok((log, cut))
     }
 
     /// Adds a record. It is the kernel's after [`Log::flush`], the disk's after [`Log::sync`].
     /// Records go to the file begun last, or one begun at `now` where there is none.
-    pub(crate) fn append(&mut self, payload: &[u8], now: UnixMillis) -> Result<(), DiskError> {
-        if self.open.is_none() {
-            self.begin_file(now)?;
-        }
+    pub(crate) fn append(&mut self, payload: &[u8], now: UnixMillis) -> Result<Place, DiskError> {
+        let name = match &self.open {
+            Some((name, _)) => *name,
+            None => self.begin_file(now)?,
+        };
         let length = u32::try_from(payload.len())
             .ok()
             .filter(|&length| length <= MAX_RECORD)
             .ok_or(DiskError::TooLong { length: payload.len() })?;
+        let size = self.files.get(&name).copied().unwrap_or(0);
+        let offset = size + (self.buffer.len() + HEADER) as u64;
         self.buffer.extend_from_slice(&length.to_le_bytes());
         self.buffer.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
         self.buffer.extend_from_slice(payload);
-        Ok(())
+        Ok(Place { file: name, offset, length })
     }
 
     /// Gives what was appended to the kernel. After an error nothing of it is in the file, and the
@@ -117,13 +170,18 @@ impl Log {
         file.sync_data().map_err(|e| DiskError::io("sync", &self.path(*name), e))
     }
 
+    /// The same, when there is anything to wait for.
+    pub(crate) fn sync_if_any(&mut self) -> Result<(), DiskError> {
+        if self.buffer.is_empty() { Ok(()) } else { self.sync() }
+    }
+
     /// Lets go of records that could not be written.
     pub(crate) fn forget_unwritten(&mut self) {
         self.buffer.clear();
     }
 
     /// Begins a new file, so that older ones can be dropped one day.
-    pub(crate) fn begin_file(&mut self, now: UnixMillis) -> Result<(), DiskError> {
+    pub(crate) fn begin_file(&mut self, now: UnixMillis) -> Result<UnixMillis, DiskError> {
         self.sync()?;
         let last = self.files.last_key_value().map(|(&name, _)| name);
         let name = last.map_or(now, |last| UnixMillis(now.0.max(last.0 + 1)));
@@ -135,7 +193,7 @@ impl Log {
             .map_err(|e| DiskError::io("create", &path, e))?;
         self.files.insert(name, 0);
         self.open = Some((name, file));
-        Ok(())
+        Ok(name)
     }
 
     /// When the file being written to was begun.
@@ -164,6 +222,11 @@ impl Log {
         };
         self.drop_file(oldest)?;
         Ok(true)
+    }
+
+    /// When the oldest file was begun.
+    pub(crate) fn oldest(&self) -> Option<UnixMillis> {
+        self.files.first_key_value().map(|(&name, _)| name)
     }
 
     /// Bytes of all files.
@@ -199,6 +262,20 @@ impl Log {
     fn path(&self, name: UnixMillis) -> PathBuf {
         self.folder.join(file_name(name))
     }
+}
+
+/// Reads a record of the log in `folder`; `None` when its file was dropped meanwhile.
+pub(crate) fn read(folder: &Path, place: Place) -> Result<Option<Vec<u8>>, DiskError> {
+    let path = folder.join(file_name(place.file));
+    let mut record = vec![0; HEADER + place.length as usize];
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(|e| DiskError::io("open", &path, e))?,
+    };
+    file.read_exact_at(&mut record, place.offset - HEADER as u64)
+        .map_err(|e| DiskError::io("read", &path, e))?;
+    let broken = || DiskError::Decode(format!("a record of {}", path.display()));
+    record_at(&record, 0).map(<[u8]>::to_vec).map(Some).ok_or_else(broken)
 }
 
 fn file_name(name: UnixMillis) -> PathBuf {

@@ -10,6 +10,7 @@
 //! twice more (its own journal, its compactions) and turn unusable when the disk is full, where
 //! this only has to try again.
 
+mod archive;
 mod block;
 mod journal;
 mod log;
@@ -22,6 +23,7 @@ use std::{
 };
 
 pub(crate) use self::{
+    archive::{Level, RolledBlock},
     block::{Block, Restart, StoredChunk, StoredSeries},
     journal::{Entry, encode as encode_entry},
     writer::{Disk, Found, Horizons},

@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{
     Block, DiskError, DiskSettings, DiskStatus, Fsync,
+    archive::{Archive, Level, RolledBlock},
     journal::{self, Entry},
     log::{Cut, Log},
 };
@@ -38,6 +39,7 @@ struct Waiting {
     entries: VecDeque<Vec<u8>>,
     entry_bytes: usize,
     blocks: VecDeque<Vec<u8>>,
+    rolled: VecDeque<RolledBlock>,
     block_bytes: usize,
     next_sequence: u64,
     /// The last sequence the disk has.
@@ -61,6 +63,7 @@ struct Shared {
 pub(crate) struct Disk {
     shared: Arc<Shared>,
     fsync: Fsync,
+    archives: Arc<[Archive; 2]>,
     horizons: mpsc::SyncSender<Horizons>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -72,6 +75,8 @@ pub(crate) struct Horizons {
     pub(crate) journal: UnixMillis,
     /// Blocks closed before are past the retention.
     pub(crate) blocks: UnixMillis,
+    /// The same for rolled ones, by level.
+    pub(crate) rolled: [UnixMillis; 2],
 }
 
 impl Disk {
@@ -98,13 +103,20 @@ impl Disk {
                     broken += record.len() as u64;
                 }
             })?;
-        let cut_bytes = blocks_cut.bytes + journal_cut.bytes + broken;
+        let (minutes, minutes_log, minutes_cut) = Archive::open(folder, Level::Minutes)?;
+        let (quarters, quarters_log, quarters_cut) = Archive::open(folder, Level::Quarters)?;
+        let rolled_cut_bytes = minutes_cut.bytes + quarters_cut.bytes;
+        report_cut(minutes_cut, "1m");
+        report_cut(quarters_cut, "15m");
+        let cut_bytes = blocks_cut.bytes + journal_cut.bytes + rolled_cut_bytes + broken;
         report_cut(blocks_cut, "blocks");
         report_cut(journal_cut, "journal");
 
         let last = found.entries.iter().map(|entry| entry.sequence).max().unwrap_or(0);
         let last = found.blocks.iter().map(|block| block.sequence).max().unwrap_or(0).max(last);
-        let bytes = blocks.bytes() + journal.bytes();
+        let rolled_bytes = minutes_log.bytes() + quarters_log.bytes();
+        let bytes = blocks.bytes() + journal.bytes() + rolled_bytes;
+        let archives = Arc::new([minutes, quarters]);
         let waiting = Waiting {
             next_sequence: last + 1,
             durable: last,
@@ -122,6 +134,8 @@ impl Disk {
             horizons: horizons_rx,
             blocks,
             journal,
+            rolled: [minutes_log, quarters_log],
+            archives: Arc::clone(&archives),
             interval: match settings.fsync {
                 Fsync::Always => Duration::from_millis(5),
                 Fsync::Every(interval) => interval,
@@ -134,8 +148,13 @@ impl Disk {
             .name("disk".to_owned())
             .spawn(move || writer.run())
             .map_err(|e| DiskError::io("start the writer of", folder, e))?;
-        let disk =
-            Self { shared, fsync: settings.fsync, horizons, thread: Mutex::new(Some(thread)) };
+        let disk = Self {
+            shared,
+            fsync: settings.fsync,
+            archives,
+            horizons,
+            thread: Mutex::new(Some(thread)),
+        };
         Ok((disk, found))
     }
 
@@ -169,6 +188,23 @@ impl Disk {
             waiting.block_bytes -= lost.len();
             waiting.lost_entries += 1;
         }
+    }
+
+    /// Queues a block of rolled rows.
+    pub(crate) fn queue_rolled(&self, rolled: RolledBlock) {
+        let mut waiting = self.shared.waiting.lock();
+        waiting.block_bytes += rolled.block.len();
+        waiting.rolled.push_back(rolled);
+        while waiting.block_bytes > MAX_WAITING_BLOCK_BYTES {
+            let Some(lost) = waiting.rolled.pop_front() else { break };
+            waiting.block_bytes -= lost.block.len();
+            waiting.lost_entries += 1;
+        }
+    }
+
+    /// Rolled history of a level.
+    pub(crate) fn archive(&self, level: Level) -> &Archive {
+        &self.archives[level as usize]
     }
 
     /// The sequence that the next entry will have.
@@ -252,6 +288,9 @@ struct Writer {
     horizons: mpsc::Receiver<Horizons>,
     blocks: Log,
     journal: Log,
+    /// By level.
+    rolled: [Log; 2],
+    archives: Arc<[Archive; 2]>,
     interval: Duration,
     max_bytes: Option<u64>,
     /// The last sequence appended to the journal.
@@ -294,57 +333,73 @@ impl Writer {
         if self.blocks.begun().is_none_or(|begun| now.since(begun) > BLOCKS_FILE_MS) {
             self.blocks.begin_file(now)?;
         }
-        let (entries, blocks, last) = {
+        for (log, level) in self.rolled.iter_mut().zip(Level::ALL) {
+            if log.begun().is_none_or(|begun| now.since(begun) > level.file_ms()) {
+                log.begin_file(now)?;
+            }
+        }
+        let (batch, last) = {
             let mut waiting = self.shared.waiting.lock();
             waiting.entry_bytes = 0;
             waiting.block_bytes = 0;
-            let last = waiting.next_sequence - 1;
-            (std::mem::take(&mut waiting.entries), std::mem::take(&mut waiting.blocks), last)
+            let batch = Batch {
+                entries: std::mem::take(&mut waiting.entries),
+                blocks: std::mem::take(&mut waiting.blocks),
+                rolled: std::mem::take(&mut waiting.rolled),
+            };
+            (batch, waiting.next_sequence - 1)
         };
-        let written = self.append(&entries, &blocks, now);
-        if let Err(error) = written {
+        if let Err(error) = self.append(&batch, now) {
             self.journal.forget_unwritten();
             self.blocks.forget_unwritten();
-            self.give_back(entries, blocks);
+            self.rolled.iter_mut().for_each(Log::forget_unwritten);
+            self.give_back(batch);
             return Err(error);
         }
         self.in_journal = last;
         Ok(())
     }
 
-    fn append(
-        &mut self,
-        entries: &VecDeque<Vec<u8>>,
-        blocks: &VecDeque<Vec<u8>>,
-        now: UnixMillis,
-    ) -> Result<(), DiskError> {
-        // Each record must be found once at most: an entry twice is a duplicate, a block twice
-        // replaces itself, so that what was written before an error does no harm.
-        for entry in entries {
+    /// An entry that is found twice is a duplicate, a block replaces itself: what was written
+    /// before an error, and is written again, does no harm.
+    fn append(&mut self, batch: &Batch, now: UnixMillis) -> Result<(), DiskError> {
+        for entry in &batch.entries {
             self.journal.append(entry, now)?;
         }
-        if !entries.is_empty() {
-            self.journal.sync()?;
-        }
-        for block in blocks {
+        self.journal.sync_if_any()?;
+        for block in &batch.blocks {
             self.blocks.append(block, now)?;
         }
-        if !blocks.is_empty() {
-            self.blocks.sync()?;
+        self.blocks.sync_if_any()?;
+        let mut places = Vec::new();
+        for rolled in &batch.rolled {
+            let log = &mut self.rolled[rolled.level as usize];
+            places.push(log.append(&rolled.record(), now)?);
+        }
+        for log in &mut self.rolled {
+            log.sync_if_any()?;
+        }
+        for (rolled, place) in batch.rolled.iter().zip(places) {
+            let archive = &self.archives[rolled.level as usize];
+            archive.shelve(rolled.node.clone(), rolled.from, rolled.to, place);
         }
         Ok(())
     }
 
     /// What could not be written waits again, before what has come since.
-    fn give_back(&self, entries: VecDeque<Vec<u8>>, blocks: VecDeque<Vec<u8>>) {
+    fn give_back(&self, batch: Batch) {
         let mut waiting = self.shared.waiting.lock();
-        waiting.entry_bytes += entries.iter().map(Vec::len).sum::<usize>();
-        waiting.block_bytes += blocks.iter().map(Vec::len).sum::<usize>();
-        for entry in entries.into_iter().rev() {
+        waiting.entry_bytes += batch.entries.iter().map(Vec::len).sum::<usize>();
+        waiting.block_bytes += batch.blocks.iter().map(Vec::len).sum::<usize>();
+        waiting.block_bytes += batch.rolled.iter().map(|rolled| rolled.block.len()).sum::<usize>();
+        for entry in batch.entries.into_iter().rev() {
             waiting.entries.push_front(entry);
         }
-        for block in blocks.into_iter().rev() {
+        for block in batch.blocks.into_iter().rev() {
             waiting.blocks.push_front(block);
+        }
+        for rolled in batch.rolled.into_iter().rev() {
+            waiting.rolled.push_front(rolled);
         }
     }
 
@@ -352,15 +407,40 @@ impl Writer {
         if let Some(horizons) = horizons {
             self.journal.drop_before(horizons.journal)?;
             self.blocks.drop_before(horizons.blocks)?;
+            for (log, horizon) in self.rolled.iter_mut().zip(horizons.rolled) {
+                log.drop_before(horizon)?;
+            }
         }
         if let Some(max_bytes) = self.max_bytes {
-            while self.blocks.bytes() + self.journal.bytes() > max_bytes {
-                if !self.blocks.drop_oldest()? && !self.journal.drop_oldest()? {
-                    break;
-                }
+            while self.bytes() > max_bytes && self.drop_oldest()? {}
+        }
+        for (archive, log) in self.archives.iter().zip(&self.rolled) {
+            if let Some(oldest) = log.oldest() {
+                archive.forget_before(oldest);
             }
         }
         Ok(())
+    }
+
+    fn bytes(&self) -> u64 {
+        self.logs().map(Log::bytes).sum()
+    }
+
+    fn logs(&self) -> impl Iterator<Item = &Log> {
+        [&self.journal, &self.blocks].into_iter().chain(&self.rolled)
+    }
+
+    /// Drops the oldest file there is; the journal's only when nothing else is left to drop.
+    fn drop_oldest(&mut self) -> Result<bool, DiskError> {
+        let [minutes, quarters] = &mut self.rolled;
+        let mut logs = [quarters, minutes, &mut self.blocks];
+        logs.sort_by_key(|log| log.oldest());
+        for log in logs {
+            if log.drop_oldest()? {
+                return Ok(true);
+            }
+        }
+        self.journal.drop_oldest()
     }
 
     fn report(&self, outcome: &Result<(), DiskError>) {
@@ -372,13 +452,20 @@ impl Writer {
             _ => {}
         }
         waiting.status.problem = problem;
-        waiting.status.bytes = self.blocks.bytes() + self.journal.bytes();
+        waiting.status.bytes = self.bytes();
         if outcome.is_ok() {
             waiting.durable = waiting.durable.max(self.in_journal);
         }
         drop(waiting);
         self.shared.written.notify_all();
     }
+}
+
+/// What is written at once.
+struct Batch {
+    entries: VecDeque<Vec<u8>>,
+    blocks: VecDeque<Vec<u8>>,
+    rolled: VecDeque<RolledBlock>,
 }
 
 fn now() -> UnixMillis {
