@@ -86,3 +86,74 @@ fn is_partition(name: &[u8], disk: &[u8]) -> bool {
     };
     !number.is_empty() && number.iter().all(u8::is_ascii_digit)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device's line, having read and written as many sectors and operations as `amount`.
+    fn line(number: u32, name: &str, amount: u64) -> String {
+        format!("   8 {number} {name} {amount} 0 {amount} 0 {amount} 0 {amount} 0 0 {amount} 0\n")
+    }
+
+    fn counted(names: &[&str]) -> Vec<String> {
+        let as_bytes: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+        let whole = names.iter().filter(|name| is_whole_disk(name.as_bytes(), &as_bytes));
+        whole.map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn partitions_are_part_of_their_disk() {
+        for (names, whole) in [
+            (&["sda", "sda1", "sda15", "sdab", "sdab1"][..], &["sda", "sdab"][..]),
+            (&["nvme0n1", "nvme0n1p1", "nvme0n1p12", "nvme10n1"], &["nvme0n1", "nvme10n1"]),
+            (&["mmcblk0", "mmcblk0p1", "mmcblk0boot0"], &["mmcblk0", "mmcblk0boot0"]),
+            // Some virtual machines have disks that are called like partitions.
+            (&["xvda1", "xvdb"], &["xvda1", "xvdb"]),
+            (&["vda", "vda1", "vdb"], &["vda", "vdb"]),
+        ] {
+            assert_eq!(counted(names), whole);
+        }
+    }
+
+    #[test]
+    fn what_stands_on_other_devices_does_not_count() {
+        let stacked =
+            ["loop0", "ram3", "zram0", "dm-0", "md127", "sr0", "fd0", "drbd1", "bcache0", "zd16"];
+        assert_eq!(counted(&stacked), [""; 0]);
+        // Only with a number are these such names.
+        assert_eq!(counted(&["mdisk", "srd", "rbd0", "dasda", "pmem0"]).len(), 5);
+    }
+
+    #[test]
+    fn the_sum_is_over_whole_disks() {
+        let mut disks = Disks::default();
+        let text =
+            line(0, "sda", 5) + &line(1, "sda1", 4) + &line(16, "sdb", 2) + &line(32, "dm-0", 9);
+        let sum = disks.sum(text.as_bytes()).unwrap();
+        assert_eq!((sum.reads, sum.write_bytes, sum.io_time_ns), (7, 7 * 512, 7_000_000));
+        let on = |minor| disks.count(DeviceNumber { major: 8, minor });
+        assert_eq!([0, 1, 16, 32, 48].map(on), [true, false, true, false, false]);
+    }
+
+    #[test]
+    fn disks_that_come_and_go_are_noticed() {
+        let mut disks = Disks::default();
+        for (text, sum) in [
+            (line(0, "sda", 1), Some(1)),
+            (line(0, "sda", 1) + &line(16, "sdb", 2), Some(3)),
+            (line(16, "sdb", 2), Some(2)),
+            (line(0, "loop0", 2), None),
+        ] {
+            assert_eq!(disks.sum(text.as_bytes()).map(|sum| sum.reads), sum, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_known() {
+        for text in ["", "\0\n", "8 0 sda 1 2\n"] {
+            assert_eq!(Disks::default().sum(text.as_bytes()), None);
+        }
+        assert!(Disks::default().count(DeviceNumber { major: 8, minor: 0 }));
+    }
+}

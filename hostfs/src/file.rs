@@ -133,3 +133,59 @@ impl KeptFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_kept_file_is_read_anew_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("usage"), "1\n").unwrap();
+        let (file, mut scratch) = (KeptFile::open(Some(folder.path()), "usage"), Scratch::new());
+        assert_eq!(file.read(&mut scratch), Ok(Some(&b"1\n"[..])));
+        fs::write(folder.path().join("usage"), "23\n").unwrap();
+        assert_eq!(file.read(&mut scratch), Ok(Some(&b"23\n"[..])));
+        assert_eq!(scratch.take_cost(), ReadCost { files: 2, bytes: 5 });
+        assert_eq!(scratch.take_cost(), ReadCost::default());
+    }
+
+    #[test]
+    fn what_is_absent_is_tried_again_when_told_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut file, mut scratch) = (KeptFile::open(Some(folder.path()), "late"), Scratch::new());
+        fs::write(folder.path().join("late"), "1\n").unwrap();
+        assert_eq!(file.read(&mut scratch), Ok(None));
+        file.retry();
+        assert_eq!(file.read(&mut scratch), Ok(Some(&b"1\n"[..])));
+        assert_eq!(KeptFile::open(None, "late").read(&mut scratch), Ok(None));
+    }
+
+    #[test]
+    fn a_file_that_fails_to_read_has_nothing() {
+        // The beginning of one's memory is mapped nowhere, which is EIO; a folder is EISDIR.
+        for (folder, name) in [("/proc/self", "mem"), ("/", "proc")] {
+            let file = KeptFile::open(Some(Path::new(folder)), name);
+            assert!(matches!(file, KeptFile::Open(_)), "{name}");
+            assert_eq!(file.read(&mut Scratch::new()), Ok(None), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_buffer_grows_with_the_file_but_not_beyond_measure() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut scratch = Scratch::new();
+        for size in
+            [FIRST_SIZE - 1, FIRST_SIZE, FIRST_SIZE + 1, 3 * FIRST_SIZE, LARGEST, 2 * LARGEST]
+        {
+            let path = folder.path().join("large");
+            fs::write(&path, vec![b'x'; size]).unwrap();
+            let read = scratch.read_path(&path).map(<[u8]>::len);
+            assert_eq!(read, Some(size.min(LARGEST)));
+            let kept = KeptFile::open(Some(folder.path()), "large");
+            assert_eq!(kept.read(&mut scratch).unwrap().map(<[u8]>::len), read);
+        }
+    }
+}

@@ -6,18 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kubemonitor_model::{EntityId, EntityKind, QosClass};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
-    cgroup::{Cgroup, CgroupReading},
     file::{ReadCost, Scratch},
-    layout::Place,
+    members::{EntityReading, Member, Members},
     mounts::Hierarchies,
-    namespace::{Candidate, PodNamespace},
     node::{Node, NodeReading},
-    procfs::net_dev::NetworkCounters,
-    tree::{Changes, Found, Tree},
+    tree::{Changes, Tree},
 };
 
 /// How often everything is looked at anew: limits, files that were absent, and whether a cgroup
@@ -74,25 +70,6 @@ pub enum HostError {
     },
 }
 
-/// One pod, container or unit at one tick.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntityReading {
-    /// Pod, container or unit.
-    pub kind: EntityKind,
-    /// Who it is.
-    pub id: EntityId,
-    /// Of a container, the place of its pod in the order of [`HostReading::entities`].
-    pub parent: Option<usize>,
-    /// Of a pod, its class.
-    pub qos: Option<QosClass>,
-    /// It did not exist at the previous tick.
-    pub newborn: bool,
-    /// What its cgroup says.
-    pub cgroup: CgroupReading,
-    /// Traffic of a pod or plain container. `None` also where it has no network of its own.
-    pub network: Option<NetworkCounters>,
-}
-
 /// The host at one tick.
 #[derive(Clone, Copy, Debug)]
 pub struct HostReading<'a> {
@@ -116,24 +93,9 @@ pub struct Host {
     tree: Tree,
     node: Node,
     reading: NodeReading,
-    /// By path, so that each pod comes before its containers.
-    members: Vec<Member>,
+    members: Members,
     scratch: Scratch,
     rescanned: Instant,
-}
-
-/// An entity, and where its values come from.
-#[derive(Debug)]
-struct Member {
-    entity: EntityReading,
-    path: PathBuf,
-    inode: u64,
-    folder: PathBuf,
-    cgroup: Cgroup,
-    /// Of what may have a network of its own.
-    namespace: Option<PodNamespace>,
-    /// It could not be read any more.
-    removed: bool,
 }
 
 impl Host {
@@ -146,143 +108,49 @@ impl Host {
         let Some(walked) = hierarchies.walked() else {
             return Err(HostError::Cgroups { proc: roots.proc, cgroup: roots.cgroup });
         };
-        let tree = Tree::new(walked.to_owned());
+        let mut tree = Tree::new(walked.to_owned());
         let node = Node::open(&roots.proc, roots.sys.as_deref(), &hierarchies, &mut scratch)?;
-        let mut host = Self {
+        let mut members = Members::default();
+        members.follow(tree.rescan(), &tree, &hierarchies, &mut scratch);
+        Ok(Self {
             roots,
             hierarchies,
             tree,
             node,
             reading: NodeReading::default(),
-            members: Vec::new(),
+            members,
             scratch,
             rescanned: Instant::now(),
-        };
-        let changes = host.tree.rescan();
-        host.apply(changes);
-        Ok(host)
+        })
     }
 
     /// Reads everything now.
     pub fn read(&mut self) -> HostReading<'_> {
-        self.notice_changes();
-        self.reading = self.node.read(&mut self.scratch);
-        for member in &mut self.members {
-            if let Ok(reading) = member.cgroup.read(&self.node.disks, &mut self.scratch) {
-                member.entity.cgroup = reading;
-            } else {
-                self.tree.disown(&member.path);
-                member.removed = true;
-            }
+        let Self { node, members, tree, scratch, .. } = self;
+        members.grow_up(scratch);
+        let changes = if self.rescanned.elapsed() < RESCAN {
+            tree.poll()
+        } else {
+            self.rescanned = Instant::now();
+            members.refresh(scratch);
+            tree.rescan()
+        };
+        if changes != Changes::default() {
+            members.follow(changes, tree, &self.hierarchies, scratch);
         }
-        if self.members.iter().any(|member| member.removed) {
-            self.members.retain(|member| !member.removed);
-            self.link();
+        // The node comes first: from it the others learn which disks and which network are its.
+        self.reading = node.read(scratch);
+        members.read_cgroups(&node.disks, tree, scratch);
+        if self.hierarchies.legacy.memory.is_some() {
+            members.add_kills_to_pods();
         }
-        self.read_networks();
-        HostReading { node: &self.reading, members: &self.members }
+        members.read_networks(&self.roots.proc, &node.namespace, scratch);
+        HostReading { node: &self.reading, members: members.as_slice() }
     }
 
     /// What reading has cost since this was asked last.
     pub fn take_cost(&mut self) -> ReadCost {
         self.scratch.take_cost()
-    }
-
-    /// Brings the members up to date with the tree.
-    fn notice_changes(&mut self) {
-        for member in &mut self.members {
-            member.entity.newborn = false;
-        }
-        let changes = if self.rescanned.elapsed() < RESCAN {
-            self.tree.poll()
-        } else {
-            self.rescanned = Instant::now();
-            for member in &mut self.members {
-                member.cgroup.refresh(&mut self.scratch);
-            }
-            self.tree.rescan()
-        };
-        if changes != Changes::default() {
-            self.apply(changes);
-        }
-    }
-
-    fn apply(&mut self, changes: Changes) {
-        for path in changes.gone {
-            self.members.retain(|member| !member.path.starts_with(&path));
-        }
-        for found in changes.found {
-            self.admit(found);
-        }
-        self.members.sort_unstable_by(|one, other| one.path.cmp(&other.path));
-        self.link();
-    }
-
-    /// Takes in a cgroup that was found.
-    fn admit(&mut self, found: Found) {
-        let Found { path, inode, place, newborn } = found;
-        let own = Some(PodNamespace::default());
-        let (kind, id, qos, namespace) = match place {
-            Place::Pod { uid, qos } => (EntityKind::Pod, uid, Some(qos), own),
-            Place::Container { id } => (EntityKind::Container, id, None, None),
-            Place::Service { name } => (EntityKind::Unit, name, None, None),
-            Place::PlainContainer { id } => (EntityKind::Unit, id, None, own),
-            Place::Folder | Place::LxcFolder | Place::Kubepods(_) | Place::Part | Place::Hidden => {
-                return;
-            }
-        };
-        let cgroup = Cgroup::open(&self.hierarchies, &path, &mut self.scratch);
-        let entity = EntityReading {
-            kind,
-            id,
-            parent: None,
-            qos,
-            newborn,
-            cgroup: CgroupReading::default(),
-            network: None,
-        };
-        let folder = self.tree.locate(&path);
-        self.members.push(Member {
-            entity,
-            path,
-            inode,
-            folder,
-            cgroup,
-            namespace,
-            removed: false,
-        });
-    }
-
-    /// Tells each container the place of its pod.
-    fn link(&mut self) {
-        let mut pod = None;
-        for (place, member) in self.members.iter_mut().enumerate() {
-            match member.entity.kind {
-                EntityKind::Pod => pod = Some(place),
-                EntityKind::Container => member.entity.parent = pod,
-                _ => {}
-            }
-        }
-    }
-
-    /// Reads the traffic of everything that may have a network of its own.
-    fn read_networks(&mut self) {
-        for place in 0..self.members.len() {
-            let (head, tail) = self.members.split_at_mut(place + 1);
-            let member = &mut head[place];
-            let Some(namespace) = &mut member.namespace else { continue };
-            let itself = Candidate { folder: &member.folder, inode: member.inode };
-            let containers = tail
-                .iter()
-                .take_while(|other| other.entity.kind == EntityKind::Container)
-                .map(|other| Candidate { folder: &other.folder, inode: other.inode });
-            member.entity.network = namespace.read(
-                std::iter::once(itself).chain(containers),
-                &self.roots.proc,
-                &self.node.namespace,
-                &mut self.scratch,
-            );
-        }
     }
 }
 

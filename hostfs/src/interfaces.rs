@@ -231,3 +231,128 @@ fn count(natures: &[(&[u8], Nature)]) -> Vec<(Box<[u8]>, bool)> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A `net/dev` in which each interface received 2 to the power of its place, so that a sum
+    /// tells which of them are in it.
+    fn net_dev(names: &[&str]) -> String {
+        let line = |(place, name): (usize, &&str)| {
+            format!("{name}: {} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n", 1_u64 << place)
+        };
+        names.iter().enumerate().map(line).collect()
+    }
+
+    /// The names among `names` that count on a host of which these folders are `/proc/1/net` and
+    /// `/sys`.
+    fn counted<'a>(names: &[&'a str], net: &Path, sys: Option<&Path>) -> Vec<&'a str> {
+        let sum = NodeInterfaces::new(net, sys).sum(net_dev(names).as_bytes()).unwrap().rx_bytes;
+        names
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| sum >> place & 1 == 1)
+            .map(|(_, &name)| name)
+            .collect()
+    }
+
+    fn counted_by_name<'a>(names: &[&'a str]) -> Vec<&'a str> {
+        counted(names, Path::new("/nowhere"), None)
+    }
+
+    #[test]
+    fn names_tell_cards_from_what_is_made_of_them() {
+        for (names, cards) in [
+            (&["lo", "ifb0", "ifb1", "eth0", "cni0", "vethfa15efae"][..], &["eth0"][..]),
+            (&["lo", "ens3", "cni0", "veth0a2531ca"], &["ens3"]),
+            (
+                &["eno1", "enp3s0f1", "enx001122334455", "wlp2s0", "ibp5s0"],
+                &["eno1", "enp3s0f1", "enx001122334455", "wlp2s0", "ibp5s0"],
+            ),
+            (
+                &["em1", "p2p1", "eth0.100", "docker0", "br-0a1b2c", "virbr0", "wg0"],
+                &["em1", "p2p1"],
+            ),
+            (&["ens5", "eni0a1b2c3d4e5", "cali12345678901", "flannel.1", "tunl0"], &["ens5"]),
+            (&["eth0", "azv0a1b", "enP53091s1"], &["eth0"]),
+            (&["enP2p1s0", "lxc_health", "cilium_host", "vxlan_sys_4789"], &["enP2p1s0"]),
+            (&["bond0", "eth0", "eth1"], &["eth0", "eth1"]),
+            (&["bond0", "lo"], &["bond0"]),
+            (&["lan", "wan", "veth1", "lo"], &["lan", "wan"]),
+        ] {
+            assert_eq!(counted_by_name(names), cards);
+        }
+    }
+
+    #[test]
+    fn a_bond_counts_instead_of_its_cards_where_they_are_known() {
+        let net = tempfile::tempdir().unwrap();
+        fs::create_dir(net.path().join("bonding")).unwrap();
+        let text = "Ethernet Channel Bonding Driver: v6.1\n\nSlave Interface: eth0\nMII Status: up\n\nSlave Interface: eth1\n";
+        fs::write(net.path().join("bonding/uplink"), text).unwrap();
+        let names = ["eth0", "eth1", "eth2", "uplink", "uplink.7"];
+        assert_eq!(counted(&names, net.path(), None), ["eth2", "uplink"]);
+    }
+
+    /// `/sys` with these interfaces, each with these entries in its folder.
+    fn sys(interfaces: &[(&str, &[&str])]) -> TempDir {
+        let sys = tempfile::tempdir().unwrap();
+        for (name, entries) in interfaces {
+            for entry in *entries {
+                fs::create_dir_all(sys.path().join("class/net").join(name).join(entry)).unwrap();
+            }
+        }
+        sys
+    }
+
+    #[test]
+    fn sysfs_knows_better_than_names() {
+        let sys = sys(&[
+            ("lan0", &["device"]),
+            ("eth0", &["statistics"]),
+            ("bond0", &["bonding"]),
+            ("ens1", &["device"]),
+            ("br0", &["bridge"]),
+            ("ens2", &["device"]),
+        ]);
+        let master = |name: &str, master: &str| {
+            let class = sys.path().join("class/net");
+            symlink(class.join(master), class.join(name).join("master")).unwrap();
+        };
+        master("ens1", "bond0");
+        master("ens2", "br0");
+        let names = ["lan0", "eth0", "bond0", "ens1", "br0", "ens2", "ens9"];
+        // `ens9` it does not know, so that its name decides.
+        let cards = ["lan0", "bond0", "ens2", "ens9"];
+        assert_eq!(counted(&names, Path::new("/nowhere"), Some(sys.path())), cards);
+    }
+
+    #[test]
+    fn interfaces_that_come_and_go_are_noticed() {
+        let mut interfaces = NodeInterfaces::new(Path::new("/nowhere"), None);
+        for (names, expected) in [
+            (&["eth0"][..], 1),
+            (&["eth0", "veth1"], 1),
+            (&["veth1", "eth0"], 2),
+            (&["eth0", "eth1"], 3),
+        ] {
+            let sum = interfaces.sum(net_dev(names).as_bytes());
+            assert_eq!(sum.map(|sum| sum.rx_bytes), Some(expected), "{names:?}");
+        }
+        assert_eq!(interfaces.sum(b""), None);
+    }
+
+    #[test]
+    fn in_a_pod_all_count_but_loopback_and_what_runs_on_others() {
+        for (name, counts) in
+            [("eth0", true), ("net1", true), ("lo", false), ("docker0", false), ("veth1", false)]
+        {
+            assert_eq!(counts_in_pod(name.as_bytes()), counts, "{name}");
+        }
+    }
+}

@@ -178,3 +178,200 @@ fn container_id(name: &str) -> Option<EntityId> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const UID: &str = "a96ab411-2bca-47bf-90b4-002d39ce26bb";
+    const UID_: &str = "a96ab411_2bca_47bf_90b4_002d39ce26bb";
+    const HASH: &str = "bba8a4a63ab4a7b4dc3a1f9a4bbd2d3c";
+    const ID: &str = "2a25b1e41af0134e1bcb760035db81549a05c343e264af1954e3f5295d7ba635";
+
+    /// The place of a path in which `UID`, `UID_`, `HASH` and `ID` stand for themselves.
+    fn place(path: &str) -> Place {
+        let path = path.replace("UID_", UID_).replace("UID", UID);
+        Place::of(&path.replace("HASH", HASH).replace("ID", ID))
+    }
+
+    fn pod(uid: &str, qos: QosClass) -> Place {
+        Place::Pod { uid: EntityId::parse(uid), qos }
+    }
+
+    fn container() -> Place {
+        Place::Container { id: EntityId::parse(ID) }
+    }
+
+    #[test]
+    fn pods_are_found_under_both_drivers_and_any_prefix() {
+        use QosClass::{BestEffort, Burstable, Guaranteed};
+        for (path, uid, qos) in [
+            ("/kubepods/podUID", UID, Guaranteed),
+            ("/kubepods/burstable/podUID", UID, Burstable),
+            ("/kubepods/besteffort/podUID", UID, BestEffort),
+            ("/kubepods/burstable/podHASH", HASH, Burstable),
+            ("/kubepods/burstable/podmy-own.uid_1", "my-own.uid_1", Burstable),
+            ("/kubepods.slice/kubepods-podUID_.slice", UID, Guaranteed),
+            (
+                "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUID_.slice",
+                UID,
+                Burstable,
+            ),
+            (
+                "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-podUID_.slice",
+                UID,
+                BestEffort,
+            ),
+            (
+                "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podHASH.slice",
+                HASH,
+                Burstable,
+            ),
+            // --cgroup-root
+            ("/custom/kubepods/burstable/podUID", UID, Burstable),
+            ("/custom.slice/custom-kubepods.slice/custom-kubepods-podUID_.slice", UID, Guaranteed),
+            // kind, on hosts of both drivers
+            ("/docker/ID/kubelet/kubepods/burstable/podUID", UID, Burstable),
+            (
+                "/docker/ID/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-podUID_.slice",
+                UID,
+                Burstable,
+            ),
+            (
+                "/system.slice/docker-ID.scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-podUID_.slice",
+                UID,
+                Guaranteed,
+            ),
+            // minikube, k3s, and k3s of a user without root's rights
+            ("/docker/ID/kubepods/besteffort/podUID", UID, BestEffort),
+            ("/system.slice/k3s.service/kubepods/burstable/podUID", UID, Burstable),
+            (
+                "/user.slice/user-1000.slice/user@1000.service/app.slice/k3s-rootless.service/kubepods/burstable/podUID",
+                UID,
+                Burstable,
+            ),
+        ] {
+            assert_eq!(place(path), pod(uid, qos), "{path}");
+        }
+    }
+
+    #[test]
+    fn containers_of_pods_are_found_for_all_runtimes() {
+        let slice = "/kubepods.slice/kubepods-podUID_.slice";
+        for path in [
+            "/kubepods/podUID/ID".to_owned(),
+            "/kubepods/burstable/podUID/ID".to_owned(),
+            "/kubepods/burstable/podUID/crio-ID".to_owned(),
+            format!("{slice}/cri-containerd-ID.scope"),
+            format!("{slice}/crio-ID.scope"),
+            format!("{slice}/docker-ID.scope"),
+            format!("{slice}/libpod-ID.scope"),
+        ] {
+            assert_eq!(place(&path), container(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_container_of_a_pod_is_hidden() {
+        for path in [
+            "/kubepods.slice/kubepods-podUID_.slice/crio-conmon-ID.scope",
+            "/kubepods/podUID/crio-conmon-ID",
+            "/kubepods/podUID/short",
+            "/kubepods/podUID/ID/nested",
+            "/kubepods/podUID/ID/kubepods/podUID",
+            "/kubepods/other",
+            "/kubepods/pod",
+            "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod.slice",
+        ] {
+            assert_eq!(place(path), Place::Hidden, "{path}");
+        }
+    }
+
+    #[test]
+    fn services_and_plain_containers_stand_for_themselves() {
+        for (path, name) in [
+            ("/system.slice/ssh.service", "ssh.service"),
+            ("/system.slice/system-getty.slice/getty@tty1.service", "getty@tty1.service"),
+            ("/user.slice/user-1000.slice", "user-1000.slice"),
+        ] {
+            assert_eq!(place(path), Place::Service { name: EntityId::parse(name) }, "{path}");
+        }
+        for (path, id) in [
+            ("/docker/ID", ID),
+            ("/system.slice/docker-ID.scope", ID),
+            ("/machine.slice/libpod-ID.scope", ID),
+            ("/libpod_parent/libpod-ID", ID),
+            ("/default/ID", ID),
+            ("/lxc/web", "web"),
+            ("/lxc.payload.web", "web"),
+            ("/machine.slice/machine-debian.scope", "machine-debian.scope"),
+        ] {
+            assert_eq!(place(path), Place::PlainContainer { id: EntityId::parse(id) }, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_lies_inside_of_them_is_theirs() {
+        for path in [
+            "/user.slice/user-1000.slice/session-3.scope",
+            "/user.slice/user-1000.slice/user@1000.service/app.slice/podman.service",
+            "/docker/ID/system.slice/containerd.service",
+            "/system.slice/docker.service/ID",
+        ] {
+            assert_eq!(place(path), Place::Part, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_no_entity() {
+        for path in
+            ["/", "/system.slice", "/kubepods", "/kubepods.slice", "/custom.slice", "/docker"]
+        {
+            assert!(!place(path).is_entity() && place(path).has_children(), "{path}");
+        }
+        for path in [
+            "/init.scope",
+            "/system.slice/run-u12.scope",
+            "/machine.slice/libpod-conmon-ID.scope",
+            "/lxc.monitor.web",
+        ] {
+            assert_eq!(place(path), Place::Hidden, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_container_is_found_wherever_its_cluster_is_put(
+            prefix in "(/[a-k]{1,8}(\\.slice|\\.service)?){0,4}",
+            uid in "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}",
+            id in "[0-9a-f]{64}",
+            runtime in "cri-containerd|crio|docker",
+        ) {
+            let uid_ = uid.replace('-', "_");
+            for pod in [
+                format!("{prefix}/kubepods/burstable/pod{uid}"),
+                format!("{prefix}/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{uid_}.slice"),
+            ] {
+                let found = Place::of(&pod);
+                prop_assert_eq!(&found, &self::pod(&uid, QosClass::Burstable));
+                let id = Place::Container { id: EntityId::parse(&id) };
+                prop_assert_eq!(&found.child(&format!("{runtime}-{}.scope", &id_text(&id))), &id);
+            }
+        }
+
+        #[test]
+        fn any_path_has_a_place(path in ".{0,200}|(/(kubepods|pod|burstable|[a-f0-9_.-]{0,70}|.{0,9})(\\.slice|\\.scope)?){0,9}") {
+            let place = Place::of(&path);
+            prop_assert!(place.has_children() || place.child("kubepods") == Place::Hidden);
+        }
+    }
+
+    fn id_text(place: &Place) -> String {
+        match place {
+            Place::Container { id } => id.to_string(),
+            other => panic!("{other:?} has no ID"),
+        }
+    }
+}

@@ -29,6 +29,7 @@ mod file;
 mod host;
 mod interfaces;
 pub mod layout;
+mod members;
 mod mounts;
 mod namespace;
 mod node;
@@ -38,5 +39,6 @@ mod tree;
 
 pub use cgroup::CgroupReading;
 pub use file::ReadCost;
-pub use host::{EntityReading, Host, HostError, HostReading, HostRoots};
+pub use host::{Host, HostError, HostReading, HostRoots};
+pub use members::EntityReading;
 pub use node::NodeReading;

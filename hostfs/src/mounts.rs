@@ -208,3 +208,134 @@ fn unescape(text: &[u8]) -> PathBuf {
     }
     OsString::from_vec(plain).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A host with this mount table, in which `HERE` stands for its root, and these folders.
+    fn host(mounts: &str, folders: &[&str]) -> (TempDir, HostRoots) {
+        let root = tempfile::tempdir().unwrap();
+        let here = root.path().to_str().unwrap();
+        fs::create_dir(root.path().join("proc")).unwrap();
+        fs::write(root.path().join("proc/mounts"), mounts.replace("HERE", here)).unwrap();
+        for folder in folders {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        let roots = HostRoots::mounted_at(root.path());
+        (root, roots)
+    }
+
+    fn unify(root: &TempDir, folder: &str, controllers: &str) {
+        fs::create_dir_all(root.path().join(folder)).unwrap();
+        fs::write(root.path().join(folder).join("cgroup.controllers"), controllers).unwrap();
+    }
+
+    #[test]
+    fn controllers_mounted_alone_are_found() {
+        let table = "cgroup /sys/fs/cgroup/cpu cgroup rw,relatime,cpu 0 0\n\
+            cgroup /sys/fs/cgroup/cpuacct cgroup rw,relatime,cpuacct 0 0\n\
+            cgroup /sys/fs/cgroup/memory cgroup rw,relatime,memory 0 0\n\
+            cgroup /sys/fs/cgroup/systemd cgroup rw,relatime,name=systemd 0 0\n";
+        let controllers =
+            ["cpu", "cpuacct", "memory", "systemd"].map(|name| format!("sys/fs/cgroup/{name}"));
+        let (_root, roots) = host(table, &controllers.each_ref().map(String::as_str));
+        let found = Hierarchies::find(&roots);
+        let below = |name: &str| Some(roots.cgroup.join(name));
+        let expected = LegacyMounts {
+            cpu: below("cpu"),
+            cpuacct: below("cpuacct"),
+            memory: below("memory"),
+            ..LegacyMounts::default()
+        };
+        assert_eq!((&found.legacy, &found.unified), (&expected, &None));
+        assert_eq!(found.walked(), expected.memory.as_deref());
+    }
+
+    #[test]
+    fn joined_controllers_and_odd_places_are_found() {
+        let table = "cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0\n\
+            cgroup HERE/odd\\040place/mem cgroup rw,memory 0 0\n";
+        let (root, roots) = host(table, &["sys/fs/cgroup/cpu,cpuacct", "odd place/mem"]);
+        let found = Hierarchies::find(&roots).legacy;
+        assert_eq!(found.cpu, Some(roots.cgroup.join("cpu,cpuacct")));
+        assert_eq!(found.cpuacct, found.cpu);
+        assert_eq!(found.memory, Some(root.path().join("odd place/mem")));
+        assert_eq!((found.blkio, found.pids), (None, None));
+    }
+
+    #[test]
+    fn a_unified_host_has_but_one() {
+        let table = "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid,nsdelegate 0 0\n";
+        let (root, roots) = host(table, &[]);
+        unify(&root, "sys/fs/cgroup", "cpuset cpu io memory pids\n");
+        let found = Hierarchies::find(&roots);
+        assert_eq!(found.unified, Some(roots.cgroup.clone()));
+        assert!(!found.legacy.any());
+        assert_eq!(found.walked(), Some(&*roots.cgroup));
+    }
+
+    #[test]
+    fn on_a_hybrid_host_it_matters_where_the_controllers_are() {
+        let table = "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n\
+            cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n";
+        for (controllers, used) in [("", false), ("hugetlb\n", false), ("pids io\n", true)] {
+            let (root, roots) = host(table, &["sys/fs/cgroup/memory"]);
+            unify(&root, "sys/fs/cgroup/unified", controllers);
+            let found = Hierarchies::find(&roots);
+            assert_eq!(found.unified.is_some(), used, "{controllers:?}");
+            assert_eq!(found.walked(), Some(&*roots.cgroup.join("memory")));
+        }
+    }
+
+    #[test]
+    fn pid_1s_mount_table_goes_before_ones_own() {
+        let (root, roots) = host("cgroup HERE/own cgroup rw,memory 0 0\n", &["own", "proc/1"]);
+        unify(&root, "sys/fs/cgroup", "");
+        fs::create_dir_all(roots.cgroup.join("memory")).unwrap();
+        let hosts = "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n";
+        fs::write(roots.proc.join("1/mounts"), hosts).unwrap();
+        assert_eq!(Hierarchies::find(&roots).legacy.memory, Some(roots.cgroup.join("memory")));
+    }
+
+    #[test]
+    fn without_a_mount_table_the_folders_tell() {
+        let (_root, roots) =
+            host("", &["sys/fs/cgroup/cpu,cpuacct", "sys/fs/cgroup/memory", "sys/fs/cgroup/misc"]);
+        let found = Hierarchies::find(&roots);
+        assert_eq!(found.legacy.cpuacct, Some(roots.cgroup.join("cpu,cpuacct")));
+        assert_eq!(found.walked(), Some(&*roots.cgroup.join("memory")));
+        let (root, roots) = host("", &[]);
+        unify(&root, "sys/fs/cgroup", "cpu memory\n");
+        assert_eq!(Hierarchies::find(&roots).walked(), Some(&*roots.cgroup));
+    }
+
+    #[test]
+    fn nothing_mounted_is_nothing_found() {
+        for table in [
+            "",
+            "\0\u{fffd}garbage",
+            "cgroup\n",
+            "cgroup /x cgroup\n",
+            "cgroup2 /gone cgroup2 rw\n",
+        ] {
+            let (_root, roots) = host(table, &[]);
+            assert_eq!(Hierarchies::find(&roots), Hierarchies::default(), "{table}");
+        }
+    }
+
+    #[test]
+    fn octal_escapes_are_undone() {
+        for (escaped, plain) in [
+            ("a\\040b", "a b"),
+            ("\\134", "\\"),
+            ("\\9", "\\9"),
+            ("\\777", "\\777"),
+            ("x\\04", "x\\04"),
+        ] {
+            assert_eq!(unescape(escaped.as_bytes()), Path::new(plain));
+        }
+    }
+}

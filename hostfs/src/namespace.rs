@@ -11,6 +11,7 @@ use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 use crate::{
     file::Scratch,
     interfaces::{NodeInterfaces, counts_in_pod},
+    layout::Place,
     procfs::net_dev::{self, NetworkCounters},
     text::{lines, number},
 };
@@ -84,10 +85,9 @@ pub(crate) struct Candidate<'a> {
 }
 
 /// The network namespace of a pod or plain container.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) enum PodNamespace {
     /// Not found yet: no process, or it ended while it was asked.
-    #[default]
     Unknown,
     /// The node's.
     Nodes {
@@ -104,6 +104,11 @@ pub(crate) enum PodNamespace {
 }
 
 impl PodNamespace {
+    /// The namespace of a cgroup at this place, if it may have one of its own.
+    pub(crate) fn of(place: &Place) -> Option<Self> {
+        matches!(place, Place::Pod { .. } | Place::PlainContainer { .. }).then_some(Self::Unknown)
+    }
+
     /// What the interfaces carried; `None` when they are the node's, or cannot be read now.
     ///
     /// `candidates` are the cgroups of the pod and its containers.

@@ -86,7 +86,7 @@ impl Node {
             cpu_pressure: open("pressure/cpu"),
             memory_pressure: open("pressure/memory"),
             io_pressure: open("pressure/io"),
-            root: Cgroup::open(hierarchies, Path::new(""), scratch),
+            root: Cgroup::open_root(hierarchies, scratch),
             namespace: NodeNamespace::open(proc, sys),
             disks: Disks::default(),
         })

@@ -111,6 +111,15 @@ impl Cgroup {
         }
     }
 
+    /// Opens the root.
+    pub(crate) fn open_root(hierarchies: &Hierarchies, scratch: &mut Scratch) -> Self {
+        let Hierarchies { legacy, unified } = hierarchies;
+        Self {
+            legacy: legacy.any().then(|| v1::Files::open(legacy, scratch)),
+            unified: unified.as_ref().map(|root| v2::Files::open_root(root, scratch)),
+        }
+    }
+
     /// Reads what changes all the time.
     pub(crate) fn read(
         &self,

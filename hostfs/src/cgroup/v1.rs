@@ -251,3 +251,80 @@ pub fn io(text: &[u8], counts: impl Fn(DeviceNumber) -> bool) -> Option<ReadWrit
     // The last line is always there; without it, part of the file is missing.
     total.then_some(sum)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn times_are_nanoseconds() {
+        let expected = CpuTimes { user_ns: Some(27_210_000_000), system_ns: Some(1_190_000_000) };
+        assert_eq!(cpu_times(b"user 2721\nsystem 119\n"), expected);
+    }
+
+    #[test]
+    fn throttling_is_read_by_name() {
+        let text = b"nr_periods 7\nnr_throttled 2\nthrottled_time 123456789\nnr_bursts 0\n";
+        let expected = Throttling {
+            periods: Some(7),
+            throttled_periods: Some(2),
+            throttled_ns: Some(123_456_789),
+        };
+        assert_eq!(throttling(text), expected);
+    }
+
+    #[test]
+    fn memory_includes_the_cgroups_below() {
+        let text = b"cache 1\nrss 2\ninactive_file 3\nhierarchical_memory_limit 9\n\
+            total_cache 40960\ntotal_rss 229376\ntotal_inactive_file 36864\ntotal_unevictable 0\n";
+        let expected =
+            MemoryStat { anon: Some(229_376), file: Some(40_960), inactive_file: Some(36_864) };
+        assert_eq!(memory_stat(text), expected);
+    }
+
+    #[test]
+    fn kills_are_known_since_linux_4_13() {
+        assert_eq!(oom_kills(b"oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"), Some(3));
+        assert_eq!(oom_kills(b"oom_kill_disable 0\nunder_oom 0\n"), None);
+    }
+
+    #[test]
+    fn io_is_summed_over_the_devices_that_count() {
+        let text = b"8:0 Read 100\n8:0 Write 20\n8:0 Sync 120\n8:0 Total 120\n\
+            253:0 Read 7\n253:0 Write 7\n253:0 Total 14\n8:16 Read 3\n8:16 Write 4\nTotal 141\n";
+        assert_eq!(io(text, |device| device.major == 8), Some(ReadWrite { read: 103, write: 24 }));
+    }
+
+    #[test]
+    fn no_io_is_zero_and_no_file_is_nothing() {
+        assert_eq!(io(b"Total 0\n", |_| true), Some(ReadWrite::default()));
+        for text in [&b""[..], b"8:0 Read 5\n", b"8:0 Read x\nTotal 0\n", b"8: Read 5\nTotal 0\n"] {
+            assert_eq!(io(text, |_| true), None);
+        }
+    }
+
+    #[test]
+    fn limits_that_are_none_are_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = Some(folder.path().to_owned());
+        let folders = LegacyMounts { cpu: here.clone(), memory: here, ..LegacyMounts::default() };
+        let mut scratch = Scratch::new();
+        for (quota, period, limit, expected) in [
+            ("-1\n", "100000\n", "9223372036854771712\n", (None, None)),
+            // The same on machines with pages of 64 KiB.
+            ("-1\n", "100000\n", "9223372036854710272\n", (None, None)),
+            ("50000\n", "100000\n", "67108864\n", (Some(500), Some(67_108_864))),
+            ("250000\n", "100000\n", "0\n", (Some(2500), Some(0))),
+            ("50000\n", "0\n", "", (None, None)),
+            ("50000", "100000\n", "18446744073709551616\n", (None, None)),
+        ] {
+            fs::write(folder.path().join("cpu.cfs_quota_us"), quota).unwrap();
+            fs::write(folder.path().join("cpu.cfs_period_us"), period).unwrap();
+            fs::write(folder.path().join("memory.limit_in_bytes"), limit).unwrap();
+            let limits = Files::open(&folders, &mut scratch).limits;
+            assert_eq!((limits.cpu_millicores, limits.memory), expected, "{quota:?} {limit:?}");
+        }
+    }
+}

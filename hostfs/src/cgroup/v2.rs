@@ -54,6 +54,11 @@ impl Files {
         files
     }
 
+    /// Opens the files in the root's folder. It has no `memory.current`.
+    pub(super) fn open_root(folder: &Path, scratch: &mut Scratch) -> Self {
+        Self { memory_current: KeptFile::Nowhere, ..Self::open(folder, scratch) }
+    }
+
     /// Reads all but the limits.
     pub(super) fn read(
         &self,
@@ -105,9 +110,9 @@ impl Files {
     ) -> Result<(), Removed> {
         let stat = self.memory_stat.read(scratch)?.map(memory_stat).unwrap_or_default();
         let usage = match &self.memory_current {
-            // The root has no `memory.current`. runc, and so cAdvisor and kubelet, take the sum of
-            // anonymous and file pages there, which is how v1's root counts.
-            KeptFile::Absent(_) => {
+            // Of the root, runc, and so cAdvisor and kubelet, take the sum of anonymous and file
+            // pages, which is how v1's root counts.
+            KeptFile::Nowhere => {
                 stat.anon.zip(stat.file).and_then(|(anon, file)| anon.checked_add(file))
             }
             file => file.read(scratch)?.and_then(sole_number),
@@ -252,4 +257,121 @@ pub fn io_stat(text: &[u8], counts: impl Fn(DeviceNumber) -> bool) -> Option<IoS
         }
     }
     Some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn times_are_nanoseconds() {
+        let text = b"usage_usec 20572864\nuser_usec 19089516\nsystem_usec 1483347\nnr_periods 7\n\
+            nr_throttled 2\nthrottled_usec 5\nnr_bursts 0\nburst_usec 0\n";
+        let expected = CpuStat {
+            usage_ns: Some(20_572_864_000),
+            user_ns: Some(19_089_516_000),
+            system_ns: Some(1_483_347_000),
+            periods: Some(7),
+            throttled_periods: Some(2),
+            throttled_ns: Some(5000),
+        };
+        assert_eq!(cpu_stat(text), expected);
+    }
+
+    #[test]
+    fn without_the_cpu_controller_there_are_no_periods() {
+        let stat = cpu_stat(b"usage_usec 3\nuser_usec 2\nsystem_usec 1\n");
+        assert_eq!((stat.usage_ns, stat.periods), (Some(3000), None));
+    }
+
+    #[test]
+    fn cpu_limits_are_quota_over_period() {
+        for (text, expected) in [
+            ("max 100000\n", None),
+            ("50000 100000\n", Some(500)),
+            ("10000 100000\n", Some(100)),
+            ("200000 50000\n", Some(4000)),
+            ("50000 0\n", None),
+            ("50000\n", None),
+            ("50000 1000", None),
+            ("18446744073709551615 1\n", None),
+            ("", None),
+        ] {
+            assert_eq!(cpu_max(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn memory_is_read_by_name() {
+        let text = b"anon 167936\nfile 40960\nkernel 507904\ninactive_anon 155648\n\
+            inactive_file 4096\nactive_file 36864\n";
+        let expected =
+            MemoryStat { anon: Some(167_936), file: Some(40_960), inactive_file: Some(4096) };
+        assert_eq!(memory_stat(text), expected);
+    }
+
+    #[test]
+    fn kills_are_those_of_processes() {
+        let text = b"low 0\nhigh 0\nmax 9\noom 2\noom_kill 3\noom_group_kill 1\n";
+        assert_eq!(oom_kills(text), Some(3));
+    }
+
+    #[test]
+    fn io_is_summed_over_the_devices_that_count() {
+        let text = b"7:7 \n254:0 rbytes=100 wbytes=20 rios=3 wios=4 dbytes=9 dios=9\n11:0 \n\
+            253:0 rbytes=100 wbytes=20 rios=3 wios=4\n254:16 rbytes=5\n";
+        let expected = IoStat {
+            bytes: ReadWrite { read: 105, write: 20 },
+            operations: ReadWrite { read: 3, write: 4 },
+        };
+        assert_eq!(io_stat(text, |device| device.major != 253), Some(expected));
+    }
+
+    #[test]
+    fn an_empty_io_stat_says_that_nothing_was_done() {
+        assert_eq!(io_stat(b"", |_| true), Some(IoStat::default()));
+        assert_eq!(io_stat(b"8:0 rbytes=x\n", |_| true), None);
+    }
+
+    #[test]
+    fn the_root_derives_its_usage() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("memory.stat"), "anon 100\nfile 50\ninactive_file 30\n")
+            .unwrap();
+        let mut scratch = Scratch::new();
+        let mut reading = CgroupReading::default();
+        let files = Files::open_root(folder.path(), &mut scratch);
+        files.read(&mut reading, &Disks::default(), &mut scratch).unwrap();
+        assert_eq!((reading.memory_usage, reading.memory_working_set), (Some(150), Some(120)));
+    }
+
+    #[test]
+    fn a_working_set_is_never_below_zero() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("memory.current"), "10\n").unwrap();
+        fs::write(folder.path().join("memory.stat"), "anon 1\nfile 50\ninactive_file 30\n")
+            .unwrap();
+        let mut scratch = Scratch::new();
+        let mut reading = CgroupReading::default();
+        let files = Files::open(folder.path(), &mut scratch);
+        files.read(&mut reading, &Disks::default(), &mut scratch).unwrap();
+        assert_eq!((reading.memory_usage, reading.memory_working_set), (Some(10), Some(0)));
+    }
+
+    #[test]
+    fn limits_that_are_none_are_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut scratch = Scratch::new();
+        for (cpu, memory, expected) in [
+            ("max 100000\n", "max\n", (None, None)),
+            ("50000 100000\n", "67108864\n", (Some(500), Some(67_108_864))),
+        ] {
+            fs::write(folder.path().join("cpu.max"), cpu).unwrap();
+            fs::write(folder.path().join("memory.max"), memory).unwrap();
+            let limits = Files::open(folder.path(), &mut scratch).limits;
+            assert_eq!((limits.cpu_millicores, limits.memory), expected);
+        }
+    }
 }

@@ -209,3 +209,133 @@ fn subfolders(path: &Path) -> io::Result<BTreeMap<String, u64>> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const POD: &str = "kubepods/burstable/pod0f9d4c1e-1111-2222-3333-444455556666";
+    const OTHER: &str = "kubepods/poda96ab411-2bca-47bf-90b4-002d39ce26bb";
+
+    fn container(pod: &str, digit: char) -> String {
+        format!("{pod}/{}", digit.to_string().repeat(64))
+    }
+
+    /// A tree over these folders, looked at once.
+    fn tree(folders: &[&str]) -> (TempDir, Tree, Changes) {
+        let root = tempfile::tempdir().unwrap();
+        for folder in folders {
+            make(&root, folder);
+        }
+        let mut tree = Tree::new(root.path().to_owned());
+        let changes = tree.rescan();
+        (root, tree, changes)
+    }
+
+    fn make(root: &TempDir, folder: &str) {
+        fs::create_dir_all(root.path().join(folder)).unwrap();
+    }
+
+    fn remove(root: &TempDir, folder: &str) {
+        fs::remove_dir_all(root.path().join(folder)).unwrap();
+    }
+
+    /// Which were found, and whether they were new.
+    fn found(changes: &Changes) -> Vec<(&str, bool)> {
+        changes.found.iter().map(|found| (found.path.to_str().unwrap(), found.newborn)).collect()
+    }
+
+    #[test]
+    fn what_is_there_at_first_is_not_new() {
+        let (_root, _tree, changes) = tree(&[&container(POD, 'a'), OTHER, "kubepods/misc"]);
+        let container = container(POD, 'a');
+        assert_eq!(found(&changes), [(POD, false), (&*container, false), (OTHER, false)]);
+    }
+
+    #[test]
+    fn a_pod_made_since_is_new_with_all_its_containers() {
+        let (root, mut tree, _) = tree(&["kubepods/burstable"]);
+        assert_eq!(tree.poll(), Changes::default());
+        make(&root, &container(POD, 'a'));
+        assert_eq!(found(&tree.poll()), [(POD, true), (&*container(POD, 'a'), true)]);
+        make(&root, &container(POD, 'b'));
+        assert_eq!(found(&tree.poll()), [(&*container(POD, 'b'), true)]);
+        assert_eq!(tree.poll(), Changes::default());
+    }
+
+    #[test]
+    fn a_whole_cluster_may_appear_below_anything() {
+        let (root, mut tree, _) = tree(&["system.slice/docker.service"]);
+        let nested = format!("docker/{}/kubelet/{POD}", "c".repeat(64));
+        make(&root, &nested);
+        let changes = tree.poll();
+        let docker = format!("docker/{}", "c".repeat(64));
+        assert_eq!(found(&changes), [(&*docker, true), (&*nested, true)]);
+    }
+
+    #[test]
+    fn what_is_removed_has_gone_with_all_below() {
+        let (root, mut tree, _) = tree(&[&container(POD, 'a'), OTHER]);
+        remove(&root, POD);
+        assert_eq!(tree.poll().gone, [Path::new(POD)]);
+        remove(&root, "kubepods");
+        assert_eq!(tree.poll().gone, [Path::new("kubepods")]);
+        make(&root, POD);
+        assert_eq!(found(&tree.poll()), [(POD, true)]);
+    }
+
+    #[test]
+    fn what_comes_and_goes_between_two_looks_never_was() {
+        let (root, mut tree, _) = tree(&["kubepods/burstable"]);
+        make(&root, POD);
+        remove(&root, POD);
+        assert_eq!(tree.poll(), Changes::default());
+        assert_eq!(tree.rescan(), Changes::default());
+    }
+
+    #[test]
+    fn a_cgroup_that_could_not_be_read_but_is_there_is_found_again_and_not_new() {
+        let (_root, mut tree, _) = tree(&[POD]);
+        tree.disown(Path::new(POD));
+        let changes = tree.poll();
+        assert_eq!(changes.gone, [Path::new(POD)]);
+        assert_eq!(found(&changes), [(POD, false)]);
+        assert_eq!(tree.poll(), Changes::default());
+    }
+
+    #[test]
+    fn a_folder_that_nothing_watches_is_looked_at_each_time() {
+        let (root, mut tree, _) = tree(&["kubepods/burstable"]);
+        tree.watch = Watch::without_inotify();
+        for folder in tree.folders.values_mut() {
+            folder.unwatched = true;
+        }
+        make(&root, POD);
+        assert_eq!(found(&tree.poll()), [(POD, true)]);
+        make(&root, &container(POD, 'a'));
+        assert_eq!(found(&tree.poll()), [(&*container(POD, 'a'), true)]);
+        remove(&root, POD);
+        assert_eq!(tree.poll().gone, [Path::new(POD)]);
+    }
+
+    #[test]
+    fn a_rescan_finds_what_went_unnoticed_without_calling_it_new() {
+        let (root, mut tree, _) = tree(&["kubepods/burstable"]);
+        tree.watch = Watch::without_inotify();
+        make(&root, POD);
+        assert_eq!(tree.poll(), Changes::default());
+        assert_eq!(found(&tree.rescan()), [(POD, false)]);
+    }
+
+    #[test]
+    fn names_that_are_no_text_and_endless_depth_do_no_harm() {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+        let (root, mut tree, _) = tree(&["kubepods"]);
+        fs::create_dir(root.path().join(OsStr::from_bytes(b"kubepods/pod\xff"))).unwrap();
+        make(&root, &"deep/".repeat(3 * DEEPEST));
+        assert_eq!(tree.poll(), Changes::default());
+        assert!(tree.folders.len() <= 2 + DEEPEST);
+    }
+}

@@ -37,6 +37,12 @@ impl Watch {
         Self { inotify, paths: BTreeMap::new(), marked: BTreeSet::new() }
     }
 
+    /// As it is where the user may have no inotify instance.
+    #[cfg(test)]
+    pub(super) fn without_inotify() -> Self {
+        Self { inotify: None, ..Self::new() }
+    }
+
     /// Watches the folder at `location`, to be reported as `path`; whether that works.
     pub(super) fn add(&mut self, location: &Path, path: &Path) -> bool {
         let Some(inotify) = &self.inotify else { return false };

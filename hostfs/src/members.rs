@@ -1,0 +1,215 @@
+//! Everything that runs in a cgroup of its own.
+
+use std::path::{Path, PathBuf};
+
+use kubemonitor_model::{EntityId, EntityKind, QosClass};
+
+use crate::{
+    cgroup::{Cgroup, CgroupReading},
+    disks::Disks,
+    file::Scratch,
+    layout::Place,
+    mounts::Hierarchies,
+    namespace::{Candidate, NodeNamespace, PodNamespace},
+    procfs::net_dev::NetworkCounters,
+    tree::{Changes, Found, Tree},
+};
+
+/// One pod, container or unit at one tick.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntityReading {
+    /// Pod, container or unit.
+    pub kind: EntityKind,
+    /// Who it is.
+    pub id: EntityId,
+    /// Of a container, the place of its pod in the order of
+    /// [`HostReading::entities`](crate::HostReading::entities).
+    pub parent: Option<usize>,
+    /// Of a pod, its class.
+    pub qos: Option<QosClass>,
+    /// It did not exist at the previous tick.
+    pub newborn: bool,
+    /// What its cgroup says.
+    pub cgroup: CgroupReading,
+    /// Traffic of a pod or plain container. `None` also where it has no network of its own.
+    pub network: Option<NetworkCounters>,
+}
+
+/// An entity, and where its values come from.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) entity: EntityReading,
+    /// The cgroup's path in its hierarchy, and its identity there.
+    path: PathBuf,
+    inode: u64,
+    /// Its folder in the hierarchy that is walked.
+    folder: PathBuf,
+    cgroup: Cgroup,
+    /// Of what may have a network of its own.
+    namespace: Option<PodNamespace>,
+    /// It could not be read any more.
+    removed: bool,
+}
+
+/// The members, by path, so that each pod comes right before its containers.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    all: Vec<Member>,
+}
+
+impl Members {
+    pub(crate) fn as_slice(&self) -> &[Member] {
+        &self.all
+    }
+
+    /// Begins a tick: what was new at the last one is so no more.
+    pub(crate) fn grow_up(&mut self, scratch: &mut Scratch) {
+        for member in self.all.iter_mut().filter(|member| member.entity.newborn) {
+            member.entity.newborn = false;
+            // A runtime makes the cgroups of one container one after the other, and then sets the
+            // limits: not all of it may have been there when this one was found.
+            member.cgroup.refresh(scratch);
+        }
+    }
+
+    /// Reads all limits anew, and tries again to open what was absent.
+    pub(crate) fn refresh(&mut self, scratch: &mut Scratch) {
+        for member in &mut self.all {
+            member.cgroup.refresh(scratch);
+        }
+    }
+
+    /// Follows the tree.
+    pub(crate) fn follow(
+        &mut self,
+        changes: Changes,
+        tree: &Tree,
+        hierarchies: &Hierarchies,
+        scratch: &mut Scratch,
+    ) {
+        for path in changes.gone {
+            self.drop_below(&path);
+        }
+        for Found { path, inode, place, newborn } in changes.found {
+            let namespace = PodNamespace::of(&place);
+            if let Some(entity) = self.entity(place, newborn, &path)
+                && self.make_room(&entity, inode)
+            {
+                self.all.push(Member {
+                    entity,
+                    inode,
+                    folder: tree.locate(&path),
+                    cgroup: Cgroup::open(hierarchies, &path, scratch),
+                    path,
+                    namespace,
+                    removed: false,
+                });
+            }
+        }
+        self.all.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        self.link();
+    }
+
+    /// Reads all cgroups. What has gone meanwhile is left out.
+    pub(crate) fn read_cgroups(&mut self, disks: &Disks, tree: &mut Tree, scratch: &mut Scratch) {
+        let mut any_removed = false;
+        for place in 0..self.all.len() {
+            let pod = self.all[place].entity.parent;
+            let orphaned = pod.is_some_and(|pod| self.all[pod].removed);
+            let member = &mut self.all[place];
+            match member.cgroup.read(disks, scratch) {
+                Ok(reading) if !orphaned => member.entity.cgroup = reading,
+                _ => {
+                    tree.disown(&member.path);
+                    member.removed = true;
+                    any_removed = true;
+                }
+            }
+        }
+        if any_removed {
+            self.all.retain(|member| !member.removed);
+            self.link();
+        }
+    }
+
+    /// Adds the kills in its containers to those of each pod. For cgroup v1, which counts them in
+    /// the very cgroup of the killed process alone; v2 does so itself.
+    pub(crate) fn add_kills_to_pods(&mut self) {
+        for place in 0..self.all.len() {
+            let Some(pod) = self.all[place].entity.parent else { continue };
+            let kills = self.all[place].entity.cgroup.oom_kills;
+            let total = &mut self.all[pod].entity.cgroup.oom_kills;
+            *total = total.zip(kills).map(|(total, kills)| total.saturating_add(kills)).or(*total);
+        }
+    }
+
+    /// Reads the traffic of everything that may have a network of its own.
+    pub(crate) fn read_networks(
+        &mut self,
+        proc: &Path,
+        node: &NodeNamespace,
+        scratch: &mut Scratch,
+    ) {
+        for place in 0..self.all.len() {
+            let (head, tail) = self.all.split_at_mut(place + 1);
+            let member = &mut head[place];
+            let Some(namespace) = &mut member.namespace else { continue };
+            let itself = Candidate { folder: &member.folder, inode: member.inode };
+            let containers = tail
+                .iter()
+                .take_while(|other| other.entity.kind == EntityKind::Container)
+                .map(|other| Candidate { folder: &other.folder, inode: other.inode });
+            let candidates = std::iter::once(itself).chain(containers);
+            member.entity.network = namespace.read(candidates, proc, node, scratch);
+        }
+    }
+
+    /// The entity of a cgroup found at this place, about which nothing is known yet.
+    fn entity(&self, place: Place, newborn: bool, path: &Path) -> Option<EntityReading> {
+        let (kind, id, qos) = match place {
+            Place::Pod { uid, qos } => (EntityKind::Pod, uid, Some(qos)),
+            Place::Container { id } => {
+                let pod = path.parent()?;
+                self.all.iter().find(|member| member.path == pod)?;
+                (EntityKind::Container, id, None)
+            }
+            Place::Service { name } => (EntityKind::Unit, name, None),
+            Place::PlainContainer { id } => (EntityKind::Unit, id, None),
+            Place::Folder | Place::LxcFolder | Place::Kubepods(_) | Place::Part | Place::Hidden => {
+                return None;
+            }
+        };
+        let cgroup = CgroupReading::default();
+        Some(EntityReading { kind, id, parent: None, qos, newborn, cgroup, network: None })
+    }
+
+    /// Whether there is room for an entity. Two cgroups may claim to be the same one, as when
+    /// kubelet's driver was changed and the other's cgroups stayed: the younger one is alive.
+    fn make_room(&mut self, entity: &EntityReading, inode: u64) -> bool {
+        let same =
+            |member: &&Member| member.entity.kind == entity.kind && member.entity.id == entity.id;
+        let Some(twin) = self.all.iter().find(same) else { return true };
+        if twin.inode > inode {
+            return false;
+        }
+        let path = twin.path.clone();
+        self.drop_below(&path);
+        true
+    }
+
+    fn drop_below(&mut self, path: &Path) {
+        self.all.retain(|member| !member.path.starts_with(path));
+    }
+
+    /// Tells each container the place of its pod.
+    fn link(&mut self) {
+        let mut pod = None;
+        for (place, member) in self.all.iter_mut().enumerate() {
+            match member.entity.kind {
+                EntityKind::Pod => pod = Some(place),
+                EntityKind::Container => member.entity.parent = pod,
+                _ => {}
+            }
+        }
+    }
+}

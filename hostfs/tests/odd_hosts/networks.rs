@@ -1,0 +1,112 @@
+//! Whose network a pod's is, and through which of its processes it is seen.
+
+use crate::fake_host::{FakeHost, POD, Snapshot, container, interface};
+
+/// Gives a container these processes.
+fn processes(host: &FakeHost, digit: char, pids: &str) {
+    host.write(&format!("sys/fs/cgroup/{}/cgroup.procs", container(digit)), pids);
+}
+
+/// Gives a process a network namespace with these interfaces.
+fn namespace(host: &FakeHost, pid: u32, interfaces: &[(&str, u64)]) {
+    let text: String = interfaces.iter().map(|(name, bytes)| interface(name, *bytes)).collect();
+    host.write(&format!("proc/{pid}/net/dev"), text);
+}
+
+#[test]
+fn a_pods_network_is_all_but_its_loopback() {
+    let host = FakeHost::v2();
+    processes(&host, 'a', "101\n");
+    namespace(&host, 101, &[("lo", 1), ("eth0", 10), ("net1", 100)]);
+    let read = host.read();
+    assert_eq!(read.pod_received(), Some(110));
+    assert_eq!(read.node.network.map(|network| network.rx_bytes), Some(70));
+    // Neither a container nor a service has one of its own.
+    assert!(read.entities[1..].iter().all(|one| one.network.is_none()));
+}
+
+#[test]
+fn a_process_that_has_ended_is_passed_over_for_another() {
+    let host = FakeHost::v2();
+    processes(&host, 'a', "0\n101\n102\n");
+    namespace(&host, 102, &[("eth0", 10)]);
+    assert_eq!(host.read().pod_received(), Some(10));
+}
+
+#[test]
+fn without_a_process_the_network_is_not_known_until_there_is_one() {
+    let host = FakeHost::v2();
+    let mut open = host.open();
+    assert_eq!(Snapshot::of(&mut open).pod_received(), None);
+    processes(&host, 'a', "101\n");
+    assert_eq!(Snapshot::of(&mut open).pod_received(), None);
+    namespace(&host, 101, &[("eth0", 10)]);
+    assert_eq!(Snapshot::of(&mut open).pod_received(), Some(10));
+}
+
+#[test]
+fn the_namespace_outlives_the_process_it_was_seen_through() {
+    let host = FakeHost::v2();
+    processes(&host, 'a', "101\n");
+    namespace(&host, 101, &[("eth0", 10)]);
+    let mut open = host.open();
+    assert_eq!(Snapshot::of(&mut open).pod_received(), Some(10));
+    namespace(&host, 101, &[("eth0", 11)]);
+    host.remove("proc/101/net/dev");
+    processes(&host, 'a', "");
+    assert_eq!(Snapshot::of(&mut open).pod_received(), Some(11));
+}
+
+#[test]
+fn a_new_sandbox_brings_a_new_namespace() {
+    let host = FakeHost::v2();
+    processes(&host, 'a', "101\n");
+    namespace(&host, 101, &[("eth0", 10)]);
+    let mut open = host.open();
+    assert_eq!(Snapshot::of(&mut open).pod_received(), Some(10));
+    host.add_v2(&container('b'));
+    processes(&host, 'b', "202\n");
+    namespace(&host, 202, &[("eth0", 3)]);
+    host.remove(&format!("sys/fs/cgroup/{}", container('a')));
+    assert_eq!(Snapshot::of(&mut open).pod_received(), Some(3));
+}
+
+#[test]
+fn a_pod_on_the_nodes_network_has_none_of_its_own() {
+    let host = FakeHost::v2();
+    host.write(
+        "proc/1/net/dev",
+        interface("lo", 1) + &interface("eth0", 70) + &interface("veth4f", 5),
+    );
+    processes(&host, 'a', "101\n");
+    namespace(&host, 101, &[("lo", 1), ("eth0", 71), ("veth4f", 5)]);
+    assert_eq!(host.read().pod_received(), None);
+}
+
+#[test]
+fn a_broken_net_dev_is_not_a_quiet_network() {
+    for text in
+        ["", "eth0: 1 2 3\n", "eth0: 18446744073709551616 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n", "\0"]
+    {
+        let host = FakeHost::v2();
+        processes(&host, 'a', "101\n");
+        host.write("proc/101/net/dev", text);
+        assert_eq!(host.read().pod_received(), None, "{text:?}");
+    }
+}
+
+#[test]
+fn a_plain_container_has_a_network_and_a_service_has_not() {
+    let host = FakeHost::v2();
+    let plain = format!("docker/{}", "d".repeat(64));
+    host.add_v2(&plain);
+    for (cgroup, pid) in [(&*plain, 301), ("system.slice/ssh.service", 302)] {
+        host.write(&format!("sys/fs/cgroup/{cgroup}/cgroup.procs"), format!("{pid}\n"));
+        namespace(&host, pid, &[("eth0", 9), ("lo", 1)]);
+    }
+    let read = host.read();
+    let received: Vec<_> =
+        read.entities.iter().map(|one| one.network.map(|network| network.rx_bytes)).collect();
+    assert_eq!(received, [Some(9), None, None, None]);
+    assert_eq!(read.entities[1].id.to_string(), POD.rsplit_once("pod").unwrap().1);
+}
