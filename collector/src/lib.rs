@@ -19,8 +19,10 @@ mod sender;
 #[cfg(test)]
 #[path = "../tests/server/mod.rs"]
 mod test_server;
+mod ticker;
 
 pub use client::ClientError;
 pub use config::{Args, ConfigError, Settings};
 pub use endpoint::{Endpoint, EndpointError};
 pub use run::{CollectorError, run};
+pub use sampling::HostSampler;

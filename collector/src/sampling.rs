@@ -2,20 +2,15 @@
 
 use kubemonitor_frame::MAX_ENTITIES;
 use kubemonitor_hostfs::{
-    CgroupReading, EntityReading, Host, HostError, NodeReading, procfs::net_dev::NetworkCounters,
+    CgroupReading, EntityReading, Host, HostError, NodeReading, ReadCost,
+    procfs::net_dev::NetworkCounters,
 };
 use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, Row, Tick, UnixMillis};
 
 use crate::{Settings, clock::UnixMicros};
 
-/// Where ticks come from.
-pub(crate) trait Sampler: Send + 'static {
-    /// What there is to measure now, as the sample of the tick `at`.
-    fn sample(&mut self, at: UnixMillis) -> &Tick;
-}
-
-/// Samples a host.
-pub(crate) struct HostSampler {
+/// Samples a host, tick by tick.
+pub struct HostSampler {
     host: Host,
     /// The newest tick, filled anew each time.
     tick: Tick,
@@ -23,7 +18,7 @@ pub(crate) struct HostSampler {
 
 impl HostSampler {
     /// Opens the host. Its ticks are those of a new instance, numbered from 1.
-    pub(crate) fn open(settings: &Settings) -> Result<Self, HostError> {
+    pub fn open(settings: &Settings) -> Result<Self, HostError> {
         let tick = Tick {
             node: settings.node.clone(),
             instance: fastrand::u64(..),
@@ -35,10 +30,9 @@ impl HostSampler {
         };
         Ok(Self { host: Host::open(settings.host.clone())?, tick })
     }
-}
 
-impl Sampler for HostSampler {
-    fn sample(&mut self, at: UnixMillis) -> &Tick {
+    /// What there is to measure now, as the sample of the tick `at`.
+    pub fn sample(&mut self, at: UnixMillis) -> &Tick {
         let tick = &mut self.tick;
         tick.sequence += 1;
         tick.at = at;
@@ -49,6 +43,11 @@ impl Sampler for HostSampler {
         // The node's row is one of them. What is left out comes last, so no parent is missing.
         tick.rows.extend(reading.entities().take(MAX_ENTITIES - 1).map(entity));
         tick
+    }
+
+    /// What reading has cost since this was asked last.
+    pub fn take_cost(&mut self) -> ReadCost {
+        self.host.take_cost()
     }
 }
 
