@@ -4,6 +4,7 @@
 //! node and by the workload it belongs to, with sums kept up to date as pods come and go. It knows
 //! nothing of samples. Without a cluster it is empty, and only knows pods that were pushed.
 
+mod cluster;
 mod index;
 mod inventory;
 mod joins;
@@ -15,8 +16,10 @@ pub mod quantity;
 mod resources;
 mod selector;
 mod state;
+mod watch;
 mod workload;
 
+pub use cluster::{Cluster, ConnectError};
 pub use inventory::{Inventory, PushedPod};
 pub use joins::Joins;
 pub use kind::{Kind, NotSynced};
@@ -27,4 +30,5 @@ pub use meta::{
 pub use observation::{Object, Observation};
 pub use resources::{PodSums, Resources};
 pub use selector::{FieldSelector, LabelSelector, SelectorError};
+pub use watch::Watchers;
 pub use workload::{OwnerRef, WorkloadKey, WorkloadKind};
