@@ -6,8 +6,10 @@
 
 use std::collections::VecDeque;
 
-use kubemonitor_model::{EntityKind, Metric, UnixMillis};
+use hashbrown::HashSet;
+use kubemonitor_model::{EntityId, EntityKind, Metric, UnixMillis};
 use parking_lot::Mutex;
+use rustc_hash::FxBuildHasher;
 
 use crate::{
     codec::Point,
@@ -148,6 +150,7 @@ struct Slot {
 struct State {
     step_ms: i64,
     retention_ms: i64,
+    keeps_slots: bool,
     /// Members there are now.
     newest: Shares,
     newest_at: UnixMillis,
@@ -159,25 +162,65 @@ struct State {
     slots: VecDeque<Slot>,
 }
 
+/// How the sums of earlier ticks are had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupHistory {
+    /// Slots are kept as samples arrive: reading costs nothing, keeping about 100 KiB an hour. For
+    /// groups that are few and large (namespaces).
+    Kept,
+    /// Members' samples are added up when somebody asks: keeping costs nothing. For groups that are
+    /// many and small (workloads).
+    Summed,
+}
+
 /// A namespace, a workload: whatever its key stands for.
 #[derive(Debug)]
 pub(crate) struct Group {
+    history: GroupHistory,
+    members: Mutex<HashSet<EntityId, FxBuildHasher>>,
     state: Mutex<State>,
 }
 
 impl Group {
     /// A group without members, whose slots are `step_ms` apart.
-    pub(crate) fn new(step_ms: u32, retention_ms: i64) -> Self {
+    pub(crate) fn new(history: GroupHistory, step_ms: u32, retention_ms: i64) -> Self {
         let state = State {
             step_ms: i64::from(step_ms.max(1)),
             retention_ms,
+            keeps_slots: history == GroupHistory::Kept,
             newest: Shares::default(),
             newest_at: UnixMillis(i64::MIN),
             totals: [Sum::default(); 4],
             base: [Sum::default(); 4],
             slots: VecDeque::new(),
         };
-        Self { state: Mutex::new(state) }
+        Self { history, members: Mutex::default(), state: Mutex::new(state) }
+    }
+
+    /// The same without history, to be filled with [`Group::count`] and read once.
+    pub(crate) fn scratch(&self) -> Self {
+        let state = self.state.lock();
+        let step_ms = u32::try_from(state.step_ms).unwrap_or(u32::MAX);
+        let scratch = Self::new(GroupHistory::Kept, step_ms, state.retention_ms);
+        scratch.state.lock().base = state.totals;
+        drop(state);
+        scratch
+    }
+
+    pub(crate) fn history(&self) -> GroupHistory {
+        self.history
+    }
+
+    pub(crate) fn enter(&self, member: &EntityId) {
+        self.members.lock().insert(member.clone());
+    }
+
+    pub(crate) fn leave(&self, member: &EntityId) {
+        self.members.lock().remove(member);
+    }
+
+    pub(crate) fn members(&self) -> Vec<EntityId> {
+        self.members.lock().iter().cloned().collect()
     }
 
     /// A member's newest sample changed, it came or it went.
@@ -217,6 +260,16 @@ impl Group {
         state.newest.sample(state.newest_at, &state.totals)
     }
 
+    /// Of a [`Group::scratch`] that was filled: makes its totals end where the group's do.
+    pub(crate) fn align_totals(&self) {
+        let mut state = self.state.lock();
+        let counted = state.totals;
+        for (base, counted) in state.base.iter_mut().zip(counted) {
+            base.total = base.total.wrapping_sub(counted.total);
+            base.terms = base.terms.saturating_sub(counted.terms);
+        }
+    }
+
     /// The sums at the ticks of a range, oldest first.
     pub(crate) fn window(&self, range: TimeRange) -> Vec<GroupSample> {
         let state = self.state.lock();
@@ -250,6 +303,14 @@ impl State {
         change: fn(&mut Shares, &Share),
         change_total: fn(&mut Sum, Option<u64>),
     ) {
+        let before = step.from.as_ref().map(|from| &from.1);
+        let grown = GroupSample::TRAFFIC.map(|metric| step.counted.grown(before, metric));
+        for (sum, grown) in self.totals.iter_mut().zip(grown) {
+            change_total(sum, grown);
+        }
+        if !self.keeps_slots {
+            return;
+        }
         let end = self.slot_time(step.share.at);
         let mut start = step.from.map_or(end, |from| self.slot_time(from.0) + self.step_ms);
         if (end - start) / self.step_ms >= MAX_GAP {
@@ -262,17 +323,11 @@ impl State {
             }
             at += self.step_ms;
         }
-
-        let before = step.from.as_ref().map(|from| &from.1);
-        let grown = GroupSample::TRAFFIC.map(|metric| step.counted.grown(before, metric));
         let in_slot = match self.slot(end) {
             Some(slot) => &mut slot.grown,
             None => &mut self.base,
         };
         for (sum, grown) in in_slot.iter_mut().zip(grown) {
-            change_total(sum, grown);
-        }
-        for (sum, grown) in self.totals.iter_mut().zip(grown) {
             change_total(sum, grown);
         }
     }

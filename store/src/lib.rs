@@ -33,11 +33,13 @@ use rustc_hash::FxBuildHasher;
 
 use crate::{
     disk::{Disk, Entry, Level},
+    group::Group,
     node::{Node, Outcome, Registry as _},
     registry::Members,
 };
 pub use crate::{
     disk::{DiskError, DiskSettings, DiskStatus, Fsync},
+    group::GroupHistory,
     history::{History, Resolution},
     node::{NodeView, SeriesView},
     sample::{GroupKey, GroupSample, RATED, Rates, Sample, TimeRange, Traffic},
@@ -254,7 +256,7 @@ impl Store {
 
     /// Makes a pod's samples count in `groups` and in no others, those it has sent already and
     /// those to come.
-    pub fn join(&self, pod: &EntityId, groups: &[GroupKey]) {
+    pub fn join(&self, pod: &EntityId, groups: &[(GroupKey, GroupHistory)]) {
         let (nodes, groups) = self.members.join(pod, groups);
         for node in nodes {
             node.join(pod, groups.clone());
@@ -320,7 +322,24 @@ impl Store {
     pub fn group_window(&self, key: &str, range: TimeRange) -> Vec<GroupSample> {
         let Some(group) = self.members.group(key) else { return Vec::new() };
         let to = range.to.min(self.complete_until());
-        group.window(TimeRange { from: range.from, to })
+        let range = TimeRange { from: range.from, to };
+        match group.history() {
+            GroupHistory::Kept => group.window(range),
+            GroupHistory::Summed => self.summed(&group, range.from).window(range),
+        }
+    }
+
+    /// A group's history from some moment on, added up from its members' samples.
+    fn summed(&self, group: &Group, from: UnixMillis) -> Group {
+        let range = TimeRange { from, ..TimeRange::ALL };
+        let scratch = group.scratch();
+        for member in group.members() {
+            for node in self.members.nodes_of(&member) {
+                node.recount(&member, range, &scratch);
+            }
+        }
+        scratch.align_totals();
+        scratch
     }
 
     /// What the store holds. Looks at every series: for people and scrapers, not for hot paths.

@@ -284,6 +284,14 @@ impl Node {
         }
     }
 
+    /// Counts a pod's samples of a range in a group.
+    pub(crate) fn recount(&self, pod: &EntityId, range: TimeRange, group: &Group) {
+        let state = self.state.lock();
+        if let Some(&index) = state.index.get(&(EntityKind::Pod, pod.clone())) {
+            state.series[index].replay(range, &state.read_times, |step| group.count(step));
+        }
+    }
+
     /// Ends what was not heard of for long, drops what is past the retention. Says whether
     /// anything is left.
     pub(crate) fn sweep(&self, now: UnixMillis, registry: &impl Registry) -> bool {

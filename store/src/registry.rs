@@ -16,7 +16,7 @@ use rustc_hash::FxBuildHasher;
 use crate::{
     Settings,
     disk::Disk,
-    group::Group,
+    group::{Group, GroupHistory},
     millis,
     node::{Node, Registry},
     sample::GroupKey,
@@ -76,11 +76,18 @@ impl Members {
     pub(crate) fn join(
         &self,
         pod: &EntityId,
-        keys: &[GroupKey],
+        groups: &[(GroupKey, GroupHistory)],
     ) -> (Vec<Arc<Node>>, Vec<Arc<Group>>) {
-        let groups: Vec<_> = keys.iter().map(|key| self.group_named(key)).collect();
+        let groups: Vec<_> =
+            groups.iter().map(|(key, history)| self.group_named(key, *history)).collect();
         let mut shard = self.shard(pod).lock();
         let member = shard.entry(pod.clone()).or_default();
+        for left in &member.groups {
+            left.leave(pod);
+        }
+        for entered in &groups {
+            entered.enter(pod);
+        }
         member.groups.clone_from(&groups);
         let nodes: Vec<_> = member.nodes.iter().filter_map(Weak::upgrade).collect();
         if nodes.is_empty() && groups.is_empty() {
@@ -95,9 +102,14 @@ impl Members {
     }
 
     pub(crate) fn locate(&self, pod: &EntityId) -> Option<NodeName> {
+        Some(self.nodes_of(pod).last()?.name().clone())
+    }
+
+    /// The nodes that hold samples of a pod.
+    pub(crate) fn nodes_of(&self, pod: &EntityId) -> Vec<Arc<Node>> {
         let shard = self.shard(pod).lock();
-        let node = shard.get(pod)?.nodes.iter().rev().find_map(Weak::upgrade)?;
-        Some(node.name().clone())
+        let nodes = shard.get(pod).map(|member| member.nodes.as_slice()).unwrap_or_default();
+        nodes.iter().filter_map(Weak::upgrade).collect()
     }
 
     pub(crate) fn group(&self, key: &str) -> Option<Arc<Group>> {
@@ -108,12 +120,12 @@ impl Members {
         self.groups.read().keys().cloned().collect()
     }
 
-    fn group_named(&self, key: &GroupKey) -> Arc<Group> {
+    fn group_named(&self, key: &GroupKey, history: GroupHistory) -> Arc<Group> {
         if let Some(group) = self.groups.read().get(key) {
             return Arc::clone(group);
         }
         let mut groups = self.groups.write();
-        let new = || Arc::new(Group::new(SLOT_MS, millis(self.retention)));
+        let new = || Arc::new(Group::new(history, SLOT_MS, millis(self.retention)));
         Arc::clone(groups.entry(Arc::clone(key)).or_insert_with(new))
     }
 

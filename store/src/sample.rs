@@ -159,6 +159,9 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
+    /// All there is.
+    pub const ALL: Self = Self { from: UnixMillis(i64::MIN), to: UnixMillis(i64::MAX) };
+
     /// Whether a moment lies in it.
     pub fn contains(&self, at: UnixMillis) -> bool {
         (self.from..=self.to).contains(&at)

@@ -142,11 +142,11 @@ impl Series {
         let share = self.counted_share();
         for left in self.groups.iter().filter(|group| !is_in(&groups, group)) {
             left.advance(share.as_ref(), None);
-            self.replay(read_times, |step| left.uncount(step));
+            self.replay(TimeRange::ALL, read_times, |step| left.uncount(step));
         }
         for entered in groups.iter().filter(|group| !is_in(&self.groups, group)) {
             entered.advance(None, share.as_ref());
-            self.replay(read_times, |step| entered.count(step));
+            self.replay(TimeRange::ALL, read_times, |step| entered.count(step));
         }
         self.groups = groups;
     }
@@ -459,18 +459,25 @@ impl Series {
         }
     }
 
-    /// Visits the history as groups take it.
-    fn replay(&self, read_times: &ReadTimes, mut visit: impl FnMut(&Step)) {
+    /// Visits the rows of a range as groups take them.
+    pub(crate) fn replay(
+        &self,
+        range: TimeRange,
+        read_times: &ReadTimes,
+        mut visit: impl FnMut(&Step),
+    ) {
         let mut from: Option<(UnixMillis, Counted)> = None;
-        self.chunks.read(self.kind, UnixMillis(i64::MIN), UnixMillis(i64::MAX), |point| {
+        self.chunks.read(self.kind, range.from, range.to, |point| {
             let counted = Counted::at(self.kind, point);
-            let rates = match &from {
-                Some((at, before)) => {
-                    Rates::between(before, &counted, read_times.elapsed_us(*at, point.at))
-                }
-                None => self.first_rates(point),
-            };
-            visit(&Step { from, share: Share::of(self.kind, point, &rates), counted });
+            if range.contains(point.at) {
+                let rates = match &from {
+                    Some((at, before)) => {
+                        Rates::between(before, &counted, read_times.elapsed_us(*at, point.at))
+                    }
+                    None => self.first_rates(point),
+                };
+                visit(&Step { from, share: Share::of(self.kind, point, &rates), counted });
+            }
             from = Some((point.at, counted));
         });
     }

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, Row, Tick, UnixMillis};
-use kubemonitor_store::{GroupKey, Settings, Store, TimeRange};
+use kubemonitor_store::{GroupHistory, GroupKey, Settings, Store, TimeRange};
 use proptest::prelude::*;
 
 const STEP: i64 = 5000;
@@ -147,6 +147,14 @@ fn everything() -> TimeRange {
     TimeRange { from: UnixMillis(0), to: UnixMillis(i64::MAX) }
 }
 
+/// Namespaces keep their history, workloads are summed: here a pod is in one of each.
+fn memberships(name: &str) -> [(GroupKey, GroupHistory); 2] {
+    [
+        (Arc::from(format!("kept/{name}")), GroupHistory::Kept),
+        (Arc::from(format!("summed/{name}")), GroupHistory::Summed),
+    ]
+}
+
 fn fed(history: &[Vec<Option<Measured>>], order: &[usize]) -> Store {
     let store = Store::new(Settings::default());
     feed(&store, history, order);
@@ -218,6 +226,7 @@ proptest! {
         history in history(),
         delays in prop::collection::vec(prop_oneof![4 => Just(0usize), 1 => 0usize..8], 60),
         detour in any::<bool>(),
+        from in 0i64..60,
     ) {
         let mut history = history;
         for tick in &mut history {
@@ -225,12 +234,12 @@ proptest! {
                 m.restarts = false;
             }
         }
-        let keys: [GroupKey; 2] = [Arc::from("namespace/shop"), Arc::from("namespace/other")];
+        let (here, elsewhere) = (memberships("shop"), memberships("other"));
         let pods = history[0].len();
         // Membership known from the start, everything in order.
         let plain = Store::new(Settings::default());
         for pod in 0..pods {
-            plain.join(&pod_id(pod), &keys[..1]);
+            plain.join(&pod_id(pod), &here);
         }
         let order: Vec<usize> = (0..history.len()).collect();
         feed(&plain, &history, &order);
@@ -239,26 +248,35 @@ proptest! {
         feed(&other, &history, &shuffled(history.len(), &delays));
         for pod in 0..pods {
             if detour {
-                other.join(&pod_id(pod), &keys[1..]);
+                other.join(&pod_id(pod), &elsewhere);
             }
-            other.join(&pod_id(pod), &keys[..1]);
+            other.join(&pod_id(pod), &here);
         }
-        let last = history.iter().rposition(|tick| tick.iter().any(Option::is_some));
-        if last.is_some() {
-            let window = |store: &Store| store.group_window(&keys[0], everything());
-            prop_assert_eq!(window(&plain), window(&other));
-            let totals = |store: &Store| store.group(&keys[0]).map(|g| g.traffic.map(|t| t.total_bytes));
+        if history.iter().any(|tick| tick.iter().any(Option::is_some)) {
+            let windows = |store: &Store| {
+                let range = TimeRange { from: UnixMillis(START + from * STEP), ..everything() };
+                here.clone().map(|(key, _)| store.group_window(&key, range))
+            };
+            let [kept, summed] = windows(&plain);
+            prop_assert_eq!(&kept, &summed);
+            prop_assert_eq!(windows(&other), [kept.clone(), kept]);
+            let totals = |store: &Store| {
+                store.group(&here[0].0).map(|group| group.traffic.map(|t| t.total_bytes))
+            };
             prop_assert_eq!(totals(&plain), totals(&other));
         }
-        prop_assert!(other.group_window(&keys[1], everything()).is_empty());
+        for (key, _) in &elsewhere {
+            prop_assert!(other.group_window(key, everything()).is_empty());
+        }
     }
 
     #[test]
     fn a_groups_total_is_what_its_pods_counted_and_never_falls(history in history()) {
         let store = Store::new(Settings::default());
-        let key: GroupKey = Arc::from("namespace/shop");
+        let groups = memberships("shop");
+        let key = Arc::clone(&groups[0].0);
         for pod in 0..history[0].len() {
-            store.join(&pod_id(pod), std::slice::from_ref(&key));
+            store.join(&pod_id(pod), &groups);
         }
         let order: Vec<usize> = (0..history.len()).collect();
         feed(&store, &history, &order);

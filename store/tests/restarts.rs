@@ -11,7 +11,7 @@ use std::{
 
 use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, Row, Tick, UnixMillis};
 use kubemonitor_store::{
-    DiskError, DiskSettings, Fsync, GroupKey, Sample, Settings, Store, TimeRange,
+    DiskError, DiskSettings, Fsync, GroupHistory, GroupKey, Sample, Settings, Store, TimeRange,
 };
 use proptest::prelude::*;
 
@@ -98,7 +98,7 @@ fn everything(store: &Store, pods: usize) -> Vec<(Vec<Sample>, Option<Sample>)> 
 fn sums(store: &Store, pods: usize) -> Vec<kubemonitor_store::GroupSample> {
     let key: GroupKey = Arc::from("namespace/shop");
     for p in 0..pods {
-        store.join(&pod(p), std::slice::from_ref(&key));
+        store.join(&pod(p), &[(Arc::clone(&key), GroupHistory::Kept)]);
     }
     store.group_window(&key, TimeRange { from: UnixMillis(0), to: UnixMillis(i64::MAX) })
 }
