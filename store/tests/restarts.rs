@@ -104,7 +104,7 @@ fn sums(store: &Store, pods: usize) -> Vec<kubemonitor_store::GroupSample> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn a_killed_process_finds_all_it_acknowledged(
