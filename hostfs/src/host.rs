@@ -10,8 +10,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
     file::{ReadCost, Scratch},
+    hierarchies::Hierarchies,
     members::{EntityReading, Member, Members},
-    mounts::Hierarchies,
     node::{Node, NodeReading},
     tree::{Changes, Tree},
 };

@@ -26,11 +26,11 @@
 pub mod cgroup;
 mod disks;
 mod file;
+mod hierarchies;
 mod host;
 mod interfaces;
 pub mod layout;
 mod members;
-mod mounts;
 mod namespace;
 mod node;
 pub mod procfs;

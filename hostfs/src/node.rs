@@ -7,7 +7,7 @@ use crate::{
     cgroup::{Cgroup, CgroupReading},
     disks::Disks,
     file::Scratch,
-    mounts::Hierarchies,
+    hierarchies::Hierarchies,
     namespace::NodeNamespace,
     procfs::{
         diskstats::DiskCounters,

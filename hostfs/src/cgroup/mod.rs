@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     disks::Disks,
     file::{Removed, Scratch},
-    mounts::Hierarchies,
+    hierarchies::Hierarchies,
 };
 
 pub mod v1;

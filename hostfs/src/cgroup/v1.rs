@@ -6,7 +6,7 @@ use super::{CgroupReading, Limits, MemoryStat, ReadWrite, millicores, note};
 use crate::{
     disks::Disks,
     file::{KeptFile, Removed, Scratch},
-    mounts::LegacyMounts,
+    hierarchies::LegacyMounts,
     procfs::{diskstats::DeviceNumber, stat::TICK_NS},
     text::{lines, number, pairs, sole_number, split_once, words},
 };

@@ -5,51 +5,18 @@
 //! has none. The mount table tells; where it does not, the folders below the cgroup root do.
 
 use std::{
-    ffi::OsString,
     fs,
-    os::unix::ffi::OsStringExt,
     path::{Path, PathBuf},
 };
 
 use crate::{
     HostRoots,
-    text::{lines, words},
+    procfs::mounts::{Controller, Hierarchy, controllers, hierarchies},
+    text::words,
 };
 
 /// Where the mount table of a host has its cgroups, nearly always.
 const USUAL_ROOT: &str = "/sys/fs/cgroup";
-
-/// A controller of cgroup v1 that is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Controller {
-    Cpu,
-    Cpuacct,
-    Memory,
-    Blkio,
-    Pids,
-}
-
-impl Controller {
-    fn named(name: &[u8]) -> Option<Self> {
-        match name {
-            b"cpu" => Some(Self::Cpu),
-            b"cpuacct" => Some(Self::Cpuacct),
-            b"memory" => Some(Self::Memory),
-            b"blkio" => Some(Self::Blkio),
-            b"pids" => Some(Self::Pids),
-            _ => None,
-        }
-    }
-}
-
-/// A mounted cgroup hierarchy.
-#[derive(Debug, PartialEq, Eq)]
-enum Hierarchy {
-    /// cgroup v1, with those of its controllers that are read.
-    Legacy(Vec<Controller>),
-    /// cgroup v2.
-    Unified,
-}
 
 /// Where each controller of cgroup v1 is mounted, if it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,19 +40,19 @@ pub(crate) struct Hierarchies {
 impl Hierarchies {
     /// Finds them. Pid 1's mount table is the host's, also for a collector in a container.
     pub(crate) fn find(roots: &HostRoots) -> Self {
-        let mut hierarchies = Self::default();
+        let mut found = Self::default();
         for table in ["1/mounts", "mounts"] {
             let table = fs::read(roots.proc.join(table)).unwrap_or_default();
-            for (point, hierarchy) in mounted(&table) {
-                hierarchies.add(visible(point, &roots.cgroup), hierarchy);
+            for (point, hierarchy) in hierarchies(&table) {
+                found.add(visible(point, &roots.cgroup), hierarchy);
             }
         }
-        if hierarchies == Self::default() {
+        if found == Self::default() {
             for (point, hierarchy) in laid_out(&roots.cgroup) {
-                hierarchies.add(point, hierarchy);
+                found.add(point, hierarchy);
             }
         }
-        hierarchies
+        found
     }
 
     /// The hierarchy in whose folders cgroups are looked for. That of the memory controller comes
@@ -149,20 +116,6 @@ impl LegacyMounts {
     }
 }
 
-/// The cgroup hierarchies of a mount table.
-fn mounted(table: &[u8]) -> impl Iterator<Item = (PathBuf, Hierarchy)> {
-    lines(table).filter_map(|line| {
-        let mut words = words(line).skip(1);
-        let (point, kind, options) = (words.next()?, words.next()?, words.next()?);
-        let hierarchy = match kind {
-            b"cgroup2" => Hierarchy::Unified,
-            b"cgroup" => Hierarchy::Legacy(controllers(options)),
-            _ => return None,
-        };
-        Some((unescape(point), hierarchy))
-    })
-}
-
 /// The hierarchies that the folders below a cgroup root look like.
 fn laid_out(root: &Path) -> Vec<(PathBuf, Hierarchy)> {
     let mut found = vec![(root.to_owned(), Hierarchy::Unified)];
@@ -176,10 +129,6 @@ fn laid_out(root: &Path) -> Vec<(PathBuf, Hierarchy)> {
     found
 }
 
-fn controllers(names: &[u8]) -> Vec<Controller> {
-    names.split(|&byte| byte == b',').filter_map(Controller::named).collect()
-}
-
 /// Where a mount point of the host's table is to be seen from here.
 fn visible(point: PathBuf, cgroup_root: &Path) -> PathBuf {
     if point.starts_with(cgroup_root) {
@@ -190,23 +139,6 @@ fn visible(point: PathBuf, cgroup_root: &Path) -> PathBuf {
         Ok(below) => cgroup_root.join(below),
         Err(_) => point,
     }
-}
-
-/// Mount tables write blanks and backslashes as three octal digits.
-fn unescape(text: &[u8]) -> PathBuf {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&byte, after)) = rest.split_first() {
-        let octal = after.get(..3).filter(|_| byte == b'\\').and_then(|digits| {
-            digits.iter().try_fold(0_u8, |value, digit| {
-                let digit = digit.checked_sub(b'0').filter(|digit| *digit < 8)?;
-                value.checked_mul(8)?.checked_add(digit)
-            })
-        });
-        plain.push(octal.unwrap_or(byte));
-        rest = if octal.is_some() { &after[3..] } else { after };
-    }
-    OsString::from_vec(plain).into()
 }
 
 #[cfg(test)]
@@ -323,19 +255,6 @@ mod tests {
         ] {
             let (_root, roots) = host(table, &[]);
             assert_eq!(Hierarchies::find(&roots), Hierarchies::default(), "{table}");
-        }
-    }
-
-    #[test]
-    fn octal_escapes_are_undone() {
-        for (escaped, plain) in [
-            ("a\\040b", "a b"),
-            ("\\134", "\\"),
-            ("\\9", "\\9"),
-            ("\\777", "\\777"),
-            ("x\\04", "x\\04"),
-        ] {
-            assert_eq!(unescape(escaped.as_bytes()), Path::new(plain));
         }
     }
 }
