@@ -1,0 +1,160 @@
+//! The paths, and what is answered.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use futures::{StreamExt, stream};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::{
+    Fault, Request, Verb,
+    collection::{Cluster, Page, gone},
+};
+
+type Shared = Arc<Mutex<Cluster>>;
+type Parameters = HashMap<String, String>;
+
+/// The resources that are served: their API, their name in paths, their kind.
+const RESOURCES: [(&str, &str, &str); 9] = [
+    ("v1", "pods", "Pod"),
+    ("v1", "nodes", "Node"),
+    ("v1", "namespaces", "Namespace"),
+    ("apps/v1", "replicasets", "ReplicaSet"),
+    ("apps/v1", "deployments", "Deployment"),
+    ("apps/v1", "statefulsets", "StatefulSet"),
+    ("apps/v1", "daemonsets", "DaemonSet"),
+    ("batch/v1", "jobs", "Job"),
+    ("batch/v1", "cronjobs", "CronJob"),
+];
+
+pub(crate) fn routes(cluster: Shared) -> Router {
+    Router::new()
+        .route("/api/v1/{resource}", get(core))
+        .route("/apis/{group}/{version}/{resource}", get(grouped))
+        .with_state(cluster)
+}
+
+async fn core(
+    State(cluster): State<Shared>,
+    Path(resource): Path<String>,
+    Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
+) -> Response {
+    answer(cluster, "v1", &resource, &parameters, &headers).await
+}
+
+async fn grouped(
+    State(cluster): State<Shared>,
+    Path((group, version, resource)): Path<(String, String, String)>,
+    Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
+) -> Response {
+    answer(cluster, &format!("{group}/{version}"), &resource, &parameters, &headers).await
+}
+
+async fn answer(
+    cluster: Shared,
+    api: &str,
+    resource: &str,
+    parameters: &Parameters,
+    headers: &HeaderMap,
+) -> Response {
+    let served = RESOURCES.into_iter().find(|(a, r, _)| (*a, *r) == (api, resource));
+    let Some((_, _, kind)) = served else { return failure(404, resource) };
+    let request = Request {
+        resource: resource.to_owned(),
+        verb: if parameters.get("watch").is_some_and(|watch| watch == "true") {
+            Verb::Watch
+        } else {
+            Verb::List
+        },
+        limit: number(parameters, "limit"),
+        after: number(parameters, "resourceVersion"),
+        continues: parameters.contains_key("continue"),
+        metadata_only: asks_for_metadata(headers),
+    };
+    let fault = {
+        let mut cluster = cluster.lock();
+        cluster.requests.push(request.clone());
+        cluster.faults.strike(resource, request.verb)
+    };
+    match fault {
+        Some(Fault::Status(code)) => return failure(code, resource),
+        Some(Fault::Garbled) => return json_body("{\"kind\":\"Li<html>".to_owned()),
+        Some(Fault::Slow(delay)) => tokio::time::sleep(delay).await,
+        Some(Fault::Silent) => std::future::pending().await,
+        None => {}
+    }
+    match request.verb {
+        Verb::List => list(&cluster, &request, api, kind, parameters),
+        Verb::Watch => watch(&cluster, &request, parameters),
+    }
+}
+
+fn number<N: std::str::FromStr>(parameters: &Parameters, name: &str) -> Option<N> {
+    parameters.get(name)?.parse().ok()
+}
+
+fn asks_for_metadata(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("as=PartialObjectMetadata"))
+}
+
+fn list(
+    cluster: &Shared,
+    request: &Request,
+    api: &str,
+    kind: &str,
+    parameters: &Parameters,
+) -> Response {
+    let token = parameters.get("continue").map(String::as_str);
+    let page = cluster.lock().list(&request.resource, request.limit, token, request.metadata_only);
+    let Ok(Page { version, continue_token, items }) = page else {
+        return (StatusCode::GONE, json_body(gone().to_string())).into_response();
+    };
+    let metadata = json!({"resourceVersion": version.to_string(), "continue": continue_token});
+    let (api, kind) = if request.metadata_only {
+        ("meta.k8s.io/v1", "PartialObjectMetadata")
+    } else {
+        (api, kind)
+    };
+    json_body(format!(
+        r#"{{"kind":"{kind}List","apiVersion":"{api}","metadata":{metadata},"items":[{}]}}"#,
+        items.join(",")
+    ))
+}
+
+fn watch(cluster: &Shared, request: &Request, parameters: &Parameters) -> Response {
+    let seconds = number(parameters, "timeoutSeconds").unwrap_or(300);
+    let end = tokio::time::sleep(Duration::from_secs(seconds));
+    let after = request.after.unwrap_or_default();
+    let mut lines = cluster.lock().watch(&request.resource, after, request.metadata_only);
+    let lines = stream::poll_fn(move |context| lines.poll_recv(context)).take_until(end);
+    let body = Body::from_stream(lines);
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn failure(code: u16, resource: &str) -> Response {
+    let (reason, message) = match code {
+        403 => ("Forbidden", format!("{resource} is forbidden: User \"somebody\" cannot list it")),
+        404 => ("NotFound", "the server could not find the requested resource".to_owned()),
+        410 => return (StatusCode::GONE, json_body(gone().to_string())).into_response(),
+        _ => ("InternalError", "failed on purpose".to_owned()),
+    };
+    let status: Value = json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
+        "status": "Failure", "message": message, "reason": reason, "code": code});
+    let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (code, json_body(status.to_string())).into_response()
+}
+
+fn json_body(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}

@@ -1,0 +1,152 @@
+//! A Kubernetes API for tests: lists, watches and everything that can go wrong with them, over real
+//! HTTP on loopback.
+//!
+//! It serves objects that a test puts there, in pages with continue tokens, as whole objects or as
+//! metadata only, and watches that begin at any version it still remembers. It checks nothing and
+//! schedules nothing.
+
+mod collection;
+mod fault;
+mod fixture;
+mod http;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use collection::{Change, Cluster};
+pub use fault::{Fault, Verb};
+pub use fixture::Fixture;
+
+/// A running API server. Dropping it ends it, and all its connections' watches.
+#[derive(Debug)]
+pub struct FakeKubernetes {
+    address: SocketAddr,
+    cluster: Arc<Mutex<Cluster>>,
+    server: JoinHandle<()>,
+}
+
+/// A request that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// `pods`, `deployments`, …
+    pub resource: String,
+    /// List or watch.
+    pub verb: Verb,
+    /// The page size that was asked for.
+    pub limit: Option<usize>,
+    /// Whether it goes on with a list that was begun.
+    pub continues: bool,
+    /// The version that a watch was to begin after.
+    pub after: Option<u64>,
+    /// Whether only metadata was asked for.
+    pub metadata_only: bool,
+}
+
+impl FakeKubernetes {
+    /// Starts an API server of an empty cluster on a free port.
+    ///
+    /// # Panics
+    /// Where no port can be had.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let cluster = Arc::new(Mutex::new(Cluster::default()));
+        let routes = http::routes(Arc::clone(&cluster));
+        let server = tokio::spawn(async move {
+            axum::serve(listener, routes).await.expect("serving on loopback does not end");
+        });
+        Self { address, cluster, server }
+    }
+
+    /// Where it listens, as `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Puts all objects of a fixture there.
+    pub fn load(&self, fixture: &Fixture) {
+        for (resource, objects) in &fixture.lists {
+            for object in objects {
+                self.put(resource, object.clone());
+            }
+        }
+    }
+
+    /// Creates an object, or replaces the one of its name, and tells the watches.
+    pub fn put(&self, resource: &str, object: Value) {
+        self.cluster.lock().change(resource, Change::Put, object);
+    }
+
+    /// Deletes an object and tells the watches. One that is not there stays so.
+    pub fn delete(&self, resource: &str, namespace: &str, name: &str) {
+        self.cluster.lock().delete(resource, namespace, name);
+    }
+
+    /// Does what an event of a captured watch says: `{"type": "ADDED", "object": …}`.
+    pub fn replay(&self, resource: &str, event: &Value) {
+        let change = if event["type"] == "DELETED" { Change::Delete } else { Change::Put };
+        self.cluster.lock().change(resource, change, event["object"].clone());
+    }
+
+    /// Lists `count` objects that are made up when they are asked for, so that a large cluster takes
+    /// no memory here. `make` gives the JSON of the object at a place.
+    pub fn make_up(
+        &self,
+        resource: &str,
+        count: usize,
+        make: impl Fn(usize) -> String + Send + Sync + 'static,
+    ) {
+        self.cluster.lock().make_up(resource, count, Arc::new(make));
+    }
+
+    /// Sends a bookmark on every watch that asked for them.
+    pub fn bookmark(&self) {
+        self.cluster.lock().bookmark();
+    }
+
+    /// Forgets what was before now, as compaction does: running watches end with 410 Gone, later ones
+    /// from an older version begin with it, and lists that were begun cannot be continued.
+    pub fn forget_history(&self) {
+        self.cluster.lock().forget_history();
+    }
+
+    /// Breaks the connections of all watches in the middle of a chunk.
+    pub fn break_watches(&self) {
+        self.cluster.lock().break_watches();
+    }
+
+    /// Sends a line that is no event on the watches of a resource.
+    pub fn garble_watches(&self, resource: &str) {
+        self.cluster.lock().garble_watches(resource);
+    }
+
+    /// Lets the next `times` requests go wrong.
+    pub fn fail(&self, resource: &str, verb: Verb, fault: Fault, times: usize) {
+        self.cluster.lock().faults.add(resource, verb, fault, times);
+    }
+
+    /// Lets all requests be answered rightly again.
+    pub fn heal(&self) {
+        self.cluster.lock().faults.clear();
+    }
+
+    /// The requests made until now, oldest first.
+    pub fn requests(&self) -> Vec<Request> {
+        self.cluster.lock().requests.clone()
+    }
+
+    /// How many watches of a resource are running.
+    pub fn watches(&self, resource: &str) -> usize {
+        self.cluster.lock().watches(resource)
+    }
+}
+
+impl Drop for FakeKubernetes {
+    fn drop(&mut self) {
+        self.server.abort();
+        self.cluster.lock().break_watches();
+    }
+}
