@@ -1,0 +1,49 @@
+//! What happens regularly, and whenever Kubernetes tells where pods belong.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    task::spawn_blocking,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    joins::join,
+    monitor::{Monitor, Shared, now},
+};
+
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Joins pods to their sums and drops what is past the retention, for ever.
+pub(crate) async fn run(monitor: Shared) {
+    let mut joins = monitor.inventory.subscribe();
+    let mut sweeps = interval(SWEEP_EVERY);
+    sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            pods = joins.next() => {
+                off_the_way(&monitor, move |monitor| {
+                    for pod in &pods {
+                        join(&monitor.store, pod);
+                    }
+                }).await;
+            }
+            _ = sweeps.tick() => off_the_way(&monitor, sweep).await,
+        }
+    }
+}
+
+/// Does work that takes a while on a large cluster where it holds nobody up.
+async fn off_the_way(monitor: &Shared, work: impl FnOnce(&Monitor) + Send + 'static) {
+    let monitor = Arc::clone(monitor);
+    if let Err(error) = spawn_blocking(move || work(&monitor)).await {
+        tracing::error!(%error, "housekeeping failed; it goes on with the next round");
+    }
+}
+
+fn sweep(monitor: &Monitor) {
+    let at = now();
+    monitor.store.sweep(at);
+    let retention = i64::try_from(monitor.retention.as_millis()).unwrap_or(i64::MAX);
+    monitor.inventory.forget_ended_before(at.minus(retention));
+}

@@ -1,0 +1,297 @@
+//! Finding namespaces, Deployments and other workloads: sums over pods, and what was pushed of the
+//! whole.
+
+use kubemonitor_inventory::{NamespaceMeta, PodSums, WorkloadKey, WorkloadKind, WorkloadMeta};
+use kubemonitor_model::{EntityId, EntityKind};
+use serde::Serialize;
+
+use super::{
+    Listed, SortBy, Span, When,
+    entity::{Entity, Source, with_facts},
+    steps,
+};
+use crate::{
+    errors::ApiError,
+    joins,
+    model::{
+        DeploymentIdentity, DeploymentSample, GroupReading, NamespaceIdentity, NamespaceSample,
+        Reading, Windowed, WorkloadIdentity, WorkloadSample,
+    },
+    monitor::{Monitor, now},
+};
+
+/// What groups of pods are told apart by.
+pub(crate) trait Grouping: Clone + Serialize + Send + 'static {
+    /// The group at one moment, as JSON.
+    type Sample: Serialize;
+
+    /// What was read of the group, and what its pods claim.
+    fn sample(self, reading: &GroupReading, claims: &PodSums) -> Self::Sample;
+
+    /// What a list is sorted by.
+    fn key(&self) -> [&str; 3];
+}
+
+/// A group of pods that was found.
+#[derive(Debug)]
+pub(crate) struct Group<I> {
+    identity: I,
+    /// The key of its sums.
+    sums: String,
+    /// Where its rows are if somebody pushes them.
+    pushed: Source,
+    claims: PodSums,
+    newest: GroupReading,
+    rank: Option<f64>,
+}
+
+/// Every namespace. Without a span those there are; with one, also those that were there in it.
+pub(crate) fn namespaces(
+    monitor: &Monitor,
+    when: When,
+    sort: SortBy,
+) -> Vec<Group<NamespaceIdentity>> {
+    let known = monitor.inventory.namespaces();
+    let is_known = |name: &str| known.iter().any(|namespace| *namespace.name == *name);
+    let pushed: Vec<String> =
+        pushed(monitor, EntityKind::Namespace).into_iter().filter(|name| !is_known(name)).collect();
+    let known = known.iter().filter_map(|meta| {
+        let group = Group::of_namespace(monitor, &meta.name, Some(meta), sort);
+        (meta.ended_at.is_none() || group.was_there(when)).then_some(group)
+    });
+    let pushed = pushed.iter().map(|name| Group::of_namespace(monitor, name, None, sort));
+    known.chain(pushed.filter(|group| group.was_there(when))).collect()
+}
+
+/// The namespace of this name.
+pub(crate) fn namespace(
+    monitor: &Monitor,
+    name: &str,
+) -> Result<Group<NamespaceIdentity>, ApiError> {
+    let meta = monitor.inventory.namespace(name);
+    let group = Group::of_namespace(monitor, name, meta.as_ref(), SortBy::Name);
+    if meta.is_none() && group.is_empty() {
+        return Err(ApiError::unknown("namespace", name));
+    }
+    Ok(group)
+}
+
+/// The Deployments of a namespace.
+pub(crate) fn deployments(
+    monitor: &Monitor,
+    namespace: &str,
+    when: When,
+    sort: SortBy,
+) -> Vec<Group<DeploymentIdentity>> {
+    let is_deployment = |key: &WorkloadKey| key.kind == WorkloadKind::Deployment;
+    workloads_where(monitor, namespace, is_deployment, when, sort)
+}
+
+/// The workloads of a namespace.
+pub(crate) fn workloads(
+    monitor: &Monitor,
+    namespace: &str,
+    when: When,
+    sort: SortBy,
+) -> Vec<Group<WorkloadIdentity>> {
+    workloads_where(monitor, namespace, |_| true, when, sort)
+}
+
+/// The Deployment of this name.
+pub(crate) fn deployment(
+    monitor: &Monitor,
+    key: &WorkloadKey,
+) -> Result<Group<DeploymentIdentity>, ApiError> {
+    workload_as(monitor, key).ok_or_else(|| ApiError::unknown("deployment", &*key.name))
+}
+
+/// The workload of this kind and name.
+pub(crate) fn workload(
+    monitor: &Monitor,
+    key: &WorkloadKey,
+) -> Result<Group<WorkloadIdentity>, ApiError> {
+    let name = || format!("{} {}", key.kind, key.name);
+    workload_as(monitor, key).ok_or_else(|| ApiError::unknown("workload", name()))
+}
+
+fn workload_as<I: Grouping + for<'a> From<&'a WorkloadKey>>(
+    monitor: &Monitor,
+    key: &WorkloadKey,
+) -> Option<Group<I>> {
+    let meta = monitor.inventory.workload(key);
+    let group = Group::of_workload(monitor, key, meta.as_ref(), SortBy::Name);
+    (meta.is_some() || !group.is_empty()).then_some(group)
+}
+
+fn workloads_where<I: Grouping + for<'a> From<&'a WorkloadKey>>(
+    monitor: &Monitor,
+    namespace: &str,
+    wanted: impl Fn(&WorkloadKey) -> bool,
+    when: When,
+    sort: SortBy,
+) -> Vec<Group<I>> {
+    let mut known = monitor.inventory.workloads(namespace);
+    known.retain(|workload| wanted(&workload.key));
+    let is_known = |key: &WorkloadKey| known.iter().any(|workload| *workload.key == *key);
+    let pushed: Vec<WorkloadKey> = pushed(monitor, EntityKind::Workload)
+        .iter()
+        .filter_map(|id| joins::workload_named(id))
+        .filter(|key| *key.namespace == *namespace && wanted(key) && !is_known(key))
+        .collect();
+    let known = known.iter().filter_map(|meta| {
+        let group = Group::of_workload(monitor, &meta.key, Some(meta), sort);
+        (meta.ended_at.is_none() || group.was_there(when)).then_some(group)
+    });
+    let pushed = pushed.iter().map(|key| Group::of_workload(monitor, key, None, sort));
+    known.chain(pushed.filter(|group| group.was_there(when))).collect()
+}
+
+/// The groups of a kind that somebody pushes.
+fn pushed(monitor: &Monitor, kind: EntityKind) -> Vec<String> {
+    let ids = monitor.store.node(&monitor.nowhere, |view| {
+        view.series(kind).map(|series| series.id().to_string()).collect()
+    });
+    ids.unwrap_or_default()
+}
+
+impl Group<NamespaceIdentity> {
+    fn of_namespace(
+        monitor: &Monitor,
+        name: &str,
+        meta: Option<&NamespaceMeta>,
+        sort: SortBy,
+    ) -> Self {
+        let identity = NamespaceIdentity { namespace: name.into() };
+        let claims = meta.map(|meta| meta.pods).unwrap_or_default();
+        let pushed = source(monitor, EntityKind::Namespace, joins::namespace_id(name));
+        Self::new(monitor, identity, joins::namespace_key(name), pushed, claims, sort)
+    }
+}
+
+impl<I: Grouping + for<'a> From<&'a WorkloadKey>> Group<I> {
+    fn of_workload(
+        monitor: &Monitor,
+        key: &WorkloadKey,
+        meta: Option<&WorkloadMeta>,
+        sort: SortBy,
+    ) -> Self {
+        let claims = meta.map(|meta| meta.pods).unwrap_or_default();
+        let pushed = source(monitor, EntityKind::Workload, joins::workload_id(key));
+        Self::new(monitor, I::from(key), joins::workload_key(key), pushed, claims, sort)
+    }
+}
+
+fn source(monitor: &Monitor, kind: EntityKind, id: EntityId) -> Source {
+    Source { node: monitor.nowhere.clone(), kind, id }
+}
+
+impl<I: Grouping> Group<I> {
+    fn new(
+        monitor: &Monitor,
+        identity: I,
+        sums: String,
+        pushed: Source,
+        claims: PodSums,
+        sort: SortBy,
+    ) -> Self {
+        let newest = newest(monitor, &sums, &pushed);
+        Self { rank: newest.rank(sort), identity, sums, pushed, claims, newest }
+    }
+
+    /// Nothing of it is retained.
+    fn is_empty(&self) -> bool {
+        matches!(self.newest, GroupReading::Empty(_))
+    }
+
+    fn was_there(&self, when: When) -> bool {
+        match when {
+            When::Newest => !self.is_empty(),
+            When::Span(span) => !self.is_empty() && self.newest.at() >= span.range.from,
+        }
+    }
+}
+
+/// What is pushed stands before the sum, for as long as somebody keeps pushing it.
+fn newest(monitor: &Monitor, sums: &str, pushed: &Source) -> GroupReading {
+    let pushed = monitor.store.node(&pushed.node, |view| {
+        let series = view.find(pushed.kind, &pushed.id)?;
+        Some((series.live(), Reading::from(series.latest())))
+    });
+    match (pushed.flatten(), monitor.store.group(sums)) {
+        (Some((true, reading)), _) | (Some((false, reading)), None) => {
+            GroupReading::Pushed(reading.into())
+        }
+        (_, Some(sum)) => GroupReading::Sum(sum),
+        (None, None) => GroupReading::Empty(now()),
+    }
+}
+
+impl<I: Grouping> Listed for Group<I> {
+    fn key(&self) -> [&str; 3] {
+        self.identity.key()
+    }
+
+    fn rank(&self) -> Option<f64> {
+        self.rank
+    }
+}
+
+impl<I: Grouping> Entity for Group<I> {
+    type Identity = I;
+    type Sample = I::Sample;
+
+    fn newest(self) -> I::Sample {
+        self.identity.sample(&self.newest, &self.claims)
+    }
+
+    fn over(self, span: &Span, monitor: &Monitor) -> Windowed<I, I::Sample> {
+        let pushed = self.pushed.readings(span, monitor);
+        let readings: Vec<GroupReading> = if pushed.is_empty() {
+            let sums = monitor.store.group_window(&self.sums, span.range);
+            steps::sums(sums, span.step).into_iter().map(GroupReading::Sum).collect()
+        } else {
+            pushed.into_iter().map(|reading| GroupReading::Pushed(reading.into())).collect()
+        };
+        let reaches_newest = span.range.to >= self.newest.at();
+        let samples = with_facts(readings, reaches_newest, self.claims, &PodSums::default())
+            .map(|(reading, claims)| self.identity.clone().sample(&reading, &claims))
+            .collect();
+        Windowed { identity: self.identity, samples }
+    }
+}
+
+impl Grouping for NamespaceIdentity {
+    type Sample = NamespaceSample;
+
+    fn sample(self, reading: &GroupReading, claims: &PodSums) -> NamespaceSample {
+        NamespaceSample::new(self, reading, claims)
+    }
+
+    fn key(&self) -> [&str; 3] {
+        [&self.namespace, "", ""]
+    }
+}
+
+impl Grouping for DeploymentIdentity {
+    type Sample = DeploymentSample;
+
+    fn sample(self, reading: &GroupReading, claims: &PodSums) -> DeploymentSample {
+        DeploymentSample::new(self, reading, claims)
+    }
+
+    fn key(&self) -> [&str; 3] {
+        [&self.deployment, "", ""]
+    }
+}
+
+impl Grouping for WorkloadIdentity {
+    type Sample = WorkloadSample;
+
+    fn sample(self, reading: &GroupReading, claims: &PodSums) -> WorkloadSample {
+        WorkloadSample::new(self, reading, claims)
+    }
+
+    fn key(&self) -> [&str; 3] {
+        [&self.workload_name, &self.workload_kind, ""]
+    }
+}

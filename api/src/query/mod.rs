@@ -1,0 +1,23 @@
+//! From what was asked to what answers it: parameters, spans of time, pages, and the entities in
+//! the store and the inventory.
+
+mod containers;
+mod entity;
+mod groups;
+mod nodes;
+mod page;
+mod params;
+mod pods;
+mod steps;
+mod time;
+mod units;
+
+pub(crate) use containers::containers_of;
+pub(crate) use entity::Entity;
+pub(crate) use groups::{deployment, deployments, namespace, namespaces, workload, workloads};
+pub(crate) use nodes::{known as known_node, node, nodes};
+pub(crate) use page::{Listed, PageParams, SortBy};
+pub(crate) use params::{Address, Asked, Params, Question, documented};
+pub(crate) use pods::{PodParams, Scope, find_pod, pods};
+pub(crate) use time::{Span, TimeParams, When};
+pub(crate) use units::{unit, units, units_on};

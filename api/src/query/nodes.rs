@@ -1,0 +1,126 @@
+//! Finding nodes.
+
+use kubemonitor_model::{EntityId, EntityKind, NodeName, UnixMillis};
+use kubemonitor_store::{NodeView, SeriesView};
+
+use super::{
+    Listed, SortBy, Span,
+    entity::{Entity, Source, with_facts},
+    pods::runs,
+};
+use crate::{
+    errors::ApiError,
+    model::{NodeFacts, NodeIdentity, NodeSample, Reading, Windowed},
+    monitor::{Monitor, now},
+};
+
+/// A node that was found.
+#[derive(Debug)]
+pub(crate) struct Node {
+    source: Source,
+    facts: NodeFacts,
+    newest: Reading,
+    rank: Option<f64>,
+}
+
+/// What the store says of a node.
+struct Measured {
+    newest: Option<Reading>,
+    stale: bool,
+    pods: u64,
+    containers: u64,
+}
+
+/// Every node: those that were measured, and those Kubernetes knows.
+pub(crate) fn nodes(monitor: &Monitor, sort: SortBy) -> Vec<Node> {
+    monitor.nodes().into_iter().map(|name| Node::new(monitor, name, sort)).collect()
+}
+
+/// The node of this name.
+pub(crate) fn node(monitor: &Monitor, name: &str) -> Result<Node, ApiError> {
+    let name = known(monitor, name)?;
+    Ok(Node::new(monitor, name, SortBy::Name))
+}
+
+/// The name of a node that is known.
+pub(crate) fn known(monitor: &Monitor, name: &str) -> Result<NodeName, ApiError> {
+    let unknown = || ApiError::unknown("node", name);
+    let node: NodeName = name.parse().map_err(|_| unknown())?;
+    let measured = node != monitor.nowhere && monitor.store.node(&node, |_| ()).is_some();
+    if measured || monitor.inventory.node(name).is_some() { Ok(node) } else { Err(unknown()) }
+}
+
+impl Node {
+    fn new(monitor: &Monitor, name: NodeName, sort: SortBy) -> Self {
+        let source =
+            Source { kind: EntityKind::Node, id: EntityId::parse(name.as_str()), node: name };
+        let at = now();
+        let measured = monitor.store.node(&source.node, |view| look(view, &source.id, at));
+        let meta = monitor.inventory.node(source.node.as_str());
+        let (pods, containers) = match &meta {
+            Some(_) => claimed(monitor, source.node.as_str()),
+            None => measured.as_ref().map_or((0, 0), |m| (m.pods, m.containers)),
+        };
+        let facts = NodeFacts {
+            identity: NodeIdentity { node_name: source.node.to_string() },
+            pod_count: Some(pods),
+            container_count: Some(containers),
+            ready: meta.and_then(|meta| meta.ready),
+            stale: Some(measured.as_ref().is_none_or(|measured| measured.stale)),
+        };
+        let newest = measured.and_then(|measured| measured.newest);
+        let newest = newest.unwrap_or_else(|| Reading::empty(EntityKind::Node, at));
+        Self { rank: newest.rank(sort), source, facts, newest }
+    }
+}
+
+fn look(view: &NodeView<'_>, id: &EntityId, at: UnixMillis) -> Measured {
+    let live = |kind| view.series(kind).filter(SeriesView::live).count() as u64;
+    Measured {
+        newest: view.find(EntityKind::Node, id).map(|series| series.latest().into()),
+        stale: view.stale(at),
+        pods: live(EntityKind::Pod),
+        containers: live(EntityKind::Container),
+    }
+}
+
+/// Pods and containers that run on a node, as Kubernetes has it: it knows sandboxes from
+/// containers.
+fn claimed(monitor: &Monitor, node: &str) -> (u64, u64) {
+    let pods = monitor.inventory.pods_on(node);
+    let running = pods.iter().filter(|pod| runs(pod));
+    running.fold((0, 0), |(pods, containers), pod| {
+        let running = pod.containers.iter().filter(|container| container.running).count();
+        (pods + 1, containers + running as u64)
+    })
+}
+
+impl Listed for Node {
+    fn key(&self) -> [&str; 3] {
+        [self.source.node.as_str(), "", ""]
+    }
+
+    fn rank(&self) -> Option<f64> {
+        self.rank
+    }
+}
+
+impl Entity for Node {
+    type Identity = NodeIdentity;
+    type Sample = NodeSample;
+
+    fn newest(self) -> NodeSample {
+        NodeSample::new(self.facts, &self.newest)
+    }
+
+    fn over(self, span: &Span, monitor: &Monitor) -> Windowed<NodeIdentity, NodeSample> {
+        let readings = self.source.readings(span, monitor);
+        let identity = self.facts.identity.clone();
+        let past = self.facts.past();
+        let reaches_newest = span.range.to >= self.newest.at;
+        let samples = with_facts(readings, reaches_newest, self.facts, &past)
+            .map(|(reading, facts)| NodeSample::new(facts, &reading))
+            .collect();
+        Windowed { identity, samples }
+    }
+}

@@ -1,0 +1,333 @@
+//! Lists: in which order, and how much at a time.
+
+use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+use super::params::{Params, Question, documented};
+use crate::errors::ApiError;
+
+/// The parameters of lists.
+#[derive(Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageParams {
+    /// How many at most. The rest comes with `continue`.
+    #[param(minimum = 1, example = 500)]
+    limit: Option<u32>,
+    /// Where the page before ended: the token in its header `X-Continue`, also in `Link`.
+    #[param(rename = "continue", value_type = Option<String>, pattern = "^[A-Za-z0-9_-]+$")]
+    after: Option<Cursor>,
+    /// What to sort by: the newest sample's CPU, memory, network or disk traffic per second;
+    /// `-` for the largest first. What is not known comes last.
+    #[param(value_type = Option<SortName>, inline)]
+    sort: Option<Sort>,
+}
+
+impl PageParams {
+    /// What the list is sorted by.
+    pub(crate) fn sorted_by(&self) -> SortBy {
+        self.sort.unwrap_or_default().by
+    }
+}
+
+impl Question for PageParams {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        let limit = params.positive("limit")?;
+        let after: Option<Cursor> = params.parsed("continue")?;
+        let sort: Option<Sort> = params.parsed("sort")?;
+        let asked = sort.unwrap_or_default();
+        match &after {
+            Some(cursor) if cursor.sort != asked.to_string() => Err(ApiError::parameter(
+                "continue",
+                cursor.to_string(),
+                format!("this token is of a list sorted by `{}`: sort by that", cursor.sort),
+            )),
+            _ => Ok(Self { limit, after, sort }),
+        }
+    }
+
+    fn names() -> Vec<String> {
+        documented::<Self>()
+    }
+}
+
+/// What a list can be sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SortBy {
+    /// The name.
+    #[default]
+    Name,
+    /// CPU in use.
+    Cpu,
+    /// Memory in use.
+    Memory,
+    /// Bytes received and sent per second.
+    Network,
+    /// Bytes read and written per second.
+    Disk,
+}
+
+const NAMES: [(&str, SortBy); 5] = [
+    ("name", SortBy::Name),
+    ("cpu", SortBy::Cpu),
+    ("memory", SortBy::Memory),
+    ("network", SortBy::Network),
+    ("disk", SortBy::Disk),
+];
+
+/// Every way to sort, for documentation.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "stands for its names")]
+enum SortName {
+    #[schema(rename = "name")]
+    Name,
+    #[schema(rename = "-name")]
+    NameDescending,
+    #[schema(rename = "cpu")]
+    Cpu,
+    #[schema(rename = "-cpu")]
+    CpuDescending,
+    #[schema(rename = "memory")]
+    Memory,
+    #[schema(rename = "-memory")]
+    MemoryDescending,
+    #[schema(rename = "network")]
+    Network,
+    #[schema(rename = "-network")]
+    NetworkDescending,
+    #[schema(rename = "disk")]
+    Disk,
+    #[schema(rename = "-disk")]
+    DiskDescending,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sort {
+    by: SortBy,
+    descending: bool,
+}
+
+impl FromStr for Sort {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
+        NAMES
+            .into_iter()
+            .find_map(|(known, by)| (known == name).then_some(Self { by, descending }))
+            .ok_or("give name, cpu, memory, network or disk, with `-` before it for descending")
+    }
+}
+
+impl fmt::Display for Sort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = NAMES.into_iter().find_map(|(name, by)| (by == self.by).then_some(name));
+        write!(f, "{}{}", if self.descending { "-" } else { "" }, name.unwrap_or_default())
+    }
+}
+
+/// Something that stands in a list.
+pub(crate) trait Listed {
+    /// What it is sorted by, and what tells it from all others: name, namespace, identity.
+    fn key(&self) -> [&str; 3];
+
+    /// How much it has of what the list is sorted by; `None` when that is not known, and by name.
+    fn rank(&self) -> Option<f64>;
+}
+
+/// A page of a list.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    /// What is on it, in order.
+    pub(crate) items: Vec<T>,
+    /// The token of the next page; `None` on the last one.
+    pub(crate) next: Option<String>,
+}
+
+impl PageParams {
+    /// Sorts, and cuts the page out.
+    pub(crate) fn cut<T: Listed>(&self, mut items: Vec<T>) -> Page<T> {
+        let sort = self.sort.unwrap_or_default();
+        let in_order = |a: &T, b: &T| sort.compare(&Place::of(a), &Place::of(b));
+        if let Some(cursor) = &self.after {
+            let place = cursor.place();
+            items.retain(|item| sort.compare(&Place::of(item), &place).is_gt());
+        }
+        let limit = self.limit.map_or(items.len(), |limit| limit as usize);
+        let more = limit < items.len();
+        if more {
+            // What is beyond the page has to be told apart from it, not sorted.
+            items.select_nth_unstable_by(limit, in_order);
+            items.truncate(limit);
+        }
+        items.sort_unstable_by(in_order);
+        let last = items.last().filter(|_| more);
+        let next = last.map(|last| Cursor::after(sort, last).to_string());
+        Page { items, next }
+    }
+}
+
+/// A place in the order of a list.
+struct Place<'a> {
+    rank: Option<f64>,
+    key: [Cow<'a, str>; 3],
+}
+
+impl<'a> Place<'a> {
+    fn of(item: &'a impl Listed) -> Self {
+        Self { rank: item.rank(), key: item.key().map(Cow::Borrowed) }
+    }
+}
+
+impl Sort {
+    fn compare(self, a: &Place<'_>, b: &Place<'_>) -> Ordering {
+        let turned = |order: Ordering| if self.descending { order.reverse() } else { order };
+        match (a.rank, b.rank) {
+            _ if self.by == SortBy::Name => turned(a.key.cmp(&b.key)),
+            (Some(a_rank), Some(b_rank)) => {
+                turned(a_rank.total_cmp(&b_rank)).then_with(|| a.key.cmp(&b.key))
+            }
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => a.key.cmp(&b.key),
+        }
+    }
+}
+
+/// Where a page ended: the place of its last item. It stays good when others come and go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Cursor {
+    sort: String,
+    /// Its bits, since decimal digits could lose the last one.
+    rank: Option<u64>,
+    key: [String; 3],
+}
+
+impl Cursor {
+    fn after(sort: Sort, last: &impl Listed) -> Self {
+        Self {
+            sort: sort.to_string(),
+            rank: last.rank().map(f64::to_bits),
+            key: last.key().map(str::to_owned),
+        }
+    }
+
+    fn place(&self) -> Place<'_> {
+        let [name, namespace, identity] = &self.key;
+        Place {
+            rank: self.rank.map(f64::from_bits),
+            key: [name, namespace, identity].map(|part| Cow::Borrowed(part.as_str())),
+        }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let json = serde_json::to_vec(self).map_err(|_| fmt::Error)?;
+        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(json))
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const REMEDY: &str = "give the token of the page before, as its header `X-Continue` has it";
+        let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| REMEDY)?;
+        serde_json::from_slice(&json).map_err(|_| REMEDY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::query::params::tests::ask;
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Item(String, Option<f64>);
+
+    impl Listed for Item {
+        fn key(&self) -> [&str; 3] {
+            [&self.0, "", ""]
+        }
+
+        fn rank(&self) -> Option<f64> {
+            self.1
+        }
+    }
+
+    fn items() -> Vec<Item> {
+        [("d", Some(2.0)), ("b", None), ("c", Some(10.0)), ("a", Some(2.0)), ("e", None)]
+            .map(|(name, rank)| Item(name.into(), rank))
+            .to_vec()
+    }
+
+    fn names(page: &Page<Item>) -> String {
+        page.items.iter().map(|item| item.0.as_str()).collect()
+    }
+
+    #[test]
+    fn lists_are_sorted_by_name_or_rank_with_the_unknown_last() {
+        for (query, order) in [
+            ("", "abcde"),
+            ("sort=name", "abcde"),
+            ("sort=-name", "edcba"),
+            ("sort=cpu", "adcbe"),
+            ("sort=-cpu", "cadbe"),
+        ] {
+            assert_eq!(names(&ask::<PageParams>(query).unwrap().cut(items())), order, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_page_ends_with_a_token_and_the_last_one_without() {
+        let first = ask::<PageParams>("sort=-cpu&limit=2").unwrap().cut(items());
+        assert_eq!(names(&first), "ca");
+        let rest = format!("sort=-cpu&continue={}", first.next.unwrap());
+        let rest = ask::<PageParams>(&rest).unwrap().cut(items());
+        assert_eq!((names(&rest).as_str(), rest.next), ("dbe", None));
+        let exact = ask::<PageParams>("limit=5").unwrap().cut(items());
+        assert_eq!(exact.next, None);
+    }
+
+    #[test]
+    fn tokens_of_another_order_or_of_nobody_are_refused() {
+        let token = ask::<PageParams>("limit=1").unwrap().cut(items()).next.unwrap();
+        let refusal = ask::<PageParams>(&format!("sort=cpu&continue={token}")).unwrap_err();
+        assert!(refusal.to_string().contains("sorted by `name`"), "{refusal}");
+        for query in
+            ["continue=", "continue=abc", "continue=%C3%A9", "sort=size", "sort=", "limit=0"]
+        {
+            assert!(ask::<PageParams>(query).is_err(), "{query}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pages_put_together_are_the_whole_list(
+            ranks in prop::collection::vec(prop::option::of(0_u8..5), 0..40),
+            limit in 1_u32..9,
+            sort in prop::sample::select(vec!["name", "-name", "cpu", "-cpu"]),
+        ) {
+            let items: Vec<Item> = ranks
+                .iter()
+                .enumerate()
+                .map(|(i, rank)| Item(format!("{i:03}"), rank.map(f64::from)))
+                .collect();
+            let whole = ask::<PageParams>(&format!("sort={sort}")).unwrap().cut(items.clone());
+            let mut pages = Vec::new();
+            let mut query = format!("sort={sort}&limit={limit}");
+            loop {
+                let page = ask::<PageParams>(&query).unwrap().cut(items.clone());
+                pages.extend(page.items);
+                let Some(next) = page.next else { break };
+                query = format!("sort={sort}&limit={limit}&continue={next}");
+            }
+            prop_assert_eq!(pages, whole.items);
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Finding pods: measured ones, and those Kubernetes says run.
+
+use std::{collections::HashMap, sync::Arc};
+
+use kubemonitor_inventory::{LabelSelector, Phase, PodMeta, WorkloadKey};
+use kubemonitor_model::{EntityId, EntityKind, NodeName, UnixMillis};
+use kubemonitor_store::{NodeView, SeriesView};
+use utoipa::IntoParams;
+
+use super::{
+    Listed, SortBy, Span, When,
+    entity::{Entity, Source, with_facts},
+    params::{Params, Question, documented},
+};
+use crate::{
+    errors::ApiError,
+    model::{Measured, PodFacts, PodIdentity, PodSample, Reading, Windowed},
+    monitor::{Monitor, now},
+};
+
+/// The parameters that choose among pods.
+#[derive(Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PodParams {
+    /// Only pods of this namespace.
+    #[param(example = "kube-system")]
+    namespace: Option<String>,
+    /// Only pods on this node.
+    #[param(example = "worker-1")]
+    node: Option<String>,
+    /// Only pods with these labels, written as for `kubectl -l`: `app=web,tier!=cache`,
+    /// `app in (a,b)`, `canary`, `!canary`.
+    #[param(rename = "labelSelector", value_type = Option<String>, example = "app=web")]
+    selector: Option<LabelSelector>,
+}
+
+impl Question for PodParams {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            namespace: params.text("namespace"),
+            node: params.text("node"),
+            selector: params.parsed("labelSelector")?,
+        })
+    }
+
+    fn names() -> Vec<String> {
+        documented::<Self>()
+    }
+}
+
+/// Which pods a path is about.
+#[derive(Debug)]
+pub(crate) enum Scope {
+    /// All of them.
+    Cluster,
+    /// Those on a node.
+    Node(NodeName),
+    /// Those of a namespace.
+    Namespace(String),
+    /// Those of a workload.
+    Workload(WorkloadKey),
+}
+
+/// A pod that was found.
+#[derive(Debug)]
+pub(crate) struct Pod {
+    /// Where its rows are; `None` while nothing was measured.
+    source: Option<Source>,
+    meta: Option<Arc<PodMeta>>,
+    newest: PodSample,
+    newest_at: UnixMillis,
+    rank: Option<f64>,
+}
+
+/// A pod's series at one moment, copied out of the store.
+struct Seen {
+    id: EntityId,
+    measured: Measured,
+    first_at: UnixMillis,
+    newest: Reading,
+}
+
+/// The pods of a scope. Without a span those that run; with one, those that were there in it.
+pub(crate) fn pods(
+    monitor: &Monitor,
+    scope: Scope,
+    filter: &PodParams,
+    when: When,
+    sort: SortBy,
+) -> Vec<Pod> {
+    let admitted = |node: Option<&NodeName>, meta: Option<&PodMeta>, seen: Option<&Seen>| {
+        filter.admits(node, meta) && is_there(meta, seen, when)
+    };
+    let mut found = Vec::new();
+    let mut add = |node: Option<&NodeName>, seen: Option<Seen>, meta: Option<Arc<PodMeta>>| {
+        if admitted(node, meta.as_deref(), seen.as_ref()) {
+            found.push(Pod::new(monitor, node, seen, meta, sort));
+        }
+    };
+    match filter.narrowed(scope) {
+        Scope::Cluster => {
+            for node in monitor.nodes().iter().chain([&monitor.nowhere]) {
+                on_node(monitor, node, &mut add);
+            }
+        }
+        Scope::Node(node) => on_node(monitor, &node, &mut add),
+        Scope::Namespace(name) => of_group(monitor, monitor.inventory.pods_in(&name), &mut add),
+        Scope::Workload(key) => of_group(monitor, monitor.inventory.pods_of(&key), &mut add),
+    }
+    found
+}
+
+/// Whether Kubernetes says that a pod runs; of one that was only pushed, it says nothing else.
+pub(crate) fn runs(pod: &PodMeta) -> bool {
+    pod.ended_at.is_none() && matches!(pod.phase, None | Some(Phase::Running))
+}
+
+fn is_there(meta: Option<&PodMeta>, seen: Option<&Seen>, when: When) -> bool {
+    let live = seen.is_some_and(|seen| seen.measured.live);
+    let running = match meta {
+        // Its collector may have fallen silent; Kubernetes knows better.
+        Some(meta) if meta.phase.is_some() => runs(meta),
+        _ => live,
+    };
+    let overlaps = |span: Span| {
+        seen.is_some_and(|seen| seen.first_at <= span.range.to && seen.newest.at >= span.range.from)
+    };
+    match when {
+        When::Newest => running,
+        When::Span(span) => running || overlaps(span),
+    }
+}
+
+type Add<'a> = dyn FnMut(Option<&NodeName>, Option<Seen>, Option<Arc<PodMeta>>) + 'a;
+
+/// Pods a node's collector saw, and those that Kubernetes says are there and it did not see.
+fn on_node(monitor: &Monitor, node: &NodeName, add: &mut Add<'_>) {
+    let metas = monitor.inventory.pods_on(node.as_str());
+    let mut metas: HashMap<EntityId, Arc<PodMeta>> =
+        metas.into_iter().map(|meta| (meta.uid.clone(), meta)).collect();
+    let seen = monitor.store.node(node, |view| {
+        let counts = container_counts(view);
+        let see = |series| Seen::new(series, &counts);
+        view.series(EntityKind::Pod).map(see).collect::<Vec<_>>()
+    });
+    for seen in seen.unwrap_or_default() {
+        let meta = metas.remove(&seen.id).or_else(|| monitor.inventory.pod_by_uid(&seen.id));
+        add(Some(node), Some(seen), meta);
+    }
+    for (uid, meta) in metas {
+        // One that another node's collector saw is that node's: names of nodes may differ.
+        if monitor.store.locate(&uid).is_none() {
+            add(Some(node), None, Some(meta));
+        }
+    }
+}
+
+/// Pods that Kubernetes says belong together, wherever they were seen.
+fn of_group(monitor: &Monitor, metas: Vec<Arc<PodMeta>>, add: &mut Add<'_>) {
+    let mut by_node: HashMap<NodeName, Vec<Arc<PodMeta>>> = HashMap::new();
+    for meta in metas {
+        if let Some(node) = monitor.store.locate(&meta.uid) {
+            by_node.entry(node).or_default().push(meta);
+        } else {
+            let bound_to = meta.node.as_deref().and_then(|node| node.parse().ok());
+            add(bound_to.as_ref(), None, Some(meta));
+        }
+    }
+    for (node, metas) in by_node {
+        let seen = monitor.store.node(&node, |view| {
+            let counts = container_counts(view);
+            let see = |meta: &Arc<PodMeta>| {
+                let series = view.find(EntityKind::Pod, &meta.uid)?;
+                Some(Seen::new(series, &counts))
+            };
+            metas.iter().map(see).collect::<Vec<_>>()
+        });
+        let seen = seen.unwrap_or_default().into_iter().chain(std::iter::repeat_with(|| None));
+        for (meta, seen) in metas.into_iter().zip(seen) {
+            add(Some(&node), seen, Some(meta));
+        }
+    }
+}
+
+/// How many containers of each pod are there.
+fn container_counts<'a>(view: &NodeView<'a>) -> HashMap<&'a EntityId, u64> {
+    let mut counts = HashMap::new();
+    let live = view.series(EntityKind::Container).filter(SeriesView::live);
+    for pod in live.filter_map(|series| series.parent()) {
+        *counts.entry(pod).or_default() += 1;
+    }
+    counts
+}
+
+impl Seen {
+    fn new(series: SeriesView<'_>, counts: &HashMap<&EntityId, u64>) -> Self {
+        Self {
+            id: series.id().clone(),
+            measured: Measured {
+                live: series.live(),
+                qos: series.qos(),
+                containers: counts.get(series.id()).copied(),
+            },
+            first_at: series.first_at(),
+            newest: series.latest().into(),
+        }
+    }
+}
+
+/// The pod of this name or UID. A name stands for the present pod that has it, else for the newest
+/// of those that had it.
+pub(crate) fn find_pod(
+    monitor: &Monitor,
+    name: &str,
+    namespace: Option<&str>,
+) -> Result<Pod, ApiError> {
+    let chosen = |pod: &PodMeta| namespace.is_none_or(|namespace| *pod.namespace == *namespace);
+    let meta = match meta_named(monitor, name, namespace)? {
+        Some(meta) => Some(meta),
+        None => monitor.inventory.pod_by_uid(&EntityId::parse(name)).filter(|pod| chosen(pod)),
+    };
+    let uid = meta.as_ref().map_or_else(|| EntityId::parse(name), |meta| meta.uid.clone());
+    let node = monitor.store.locate(&uid);
+    let seen = node.as_ref().and_then(|node| {
+        monitor.store.node(node, |view| {
+            let series = view.find(EntityKind::Pod, &uid)?;
+            Some(Seen::new(series, &container_counts(view)))
+        })
+    });
+    match (seen.flatten(), meta) {
+        (None, None) => Err(ApiError::unknown("pod", name)),
+        // Its namespace is not known, so it is not known to be in the one asked for.
+        (Some(_), None) if namespace.is_some() => Err(ApiError::unknown("pod", name)),
+        (seen, meta) => Ok(Pod::new(monitor, node.as_ref(), seen, meta, SortBy::Name)),
+    }
+}
+
+fn meta_named(
+    monitor: &Monitor,
+    name: &str,
+    namespace: Option<&str>,
+) -> Result<Option<Arc<PodMeta>>, ApiError> {
+    if let Some(namespace) = namespace {
+        return Ok(monitor.inventory.pod(namespace, name));
+    }
+    let mut named = monitor.inventory.pods_named(name);
+    if named.iter().any(|pod| pod.ended_at.is_none()) {
+        named.retain(|pod| pod.ended_at.is_none());
+    }
+    let mut namespaces: Vec<&str> = named.iter().map(|pod| &*pod.namespace).collect();
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    match namespaces.as_slice() {
+        [] => Ok(None),
+        [namespace] => Ok(monitor.inventory.pod(namespace, name)),
+        several => Err(ApiError::AmbiguousPod {
+            name: name.to_owned(),
+            namespaces: several.iter().map(ToString::to_string).collect(),
+        }),
+    }
+}
+
+impl PodParams {
+    /// The scope as far as the parameters make it smaller.
+    fn narrowed(&self, scope: Scope) -> Scope {
+        match (&scope, &self.namespace, self.node.as_deref().map(str::parse)) {
+            (Scope::Cluster, Some(namespace), _) => Scope::Namespace(namespace.clone()),
+            (Scope::Cluster, None, Some(Ok(node))) => Scope::Node(node),
+            _ => scope,
+        }
+    }
+
+    fn admits(&self, node: Option<&NodeName>, meta: Option<&PodMeta>) -> bool {
+        let namespace = meta.map(|meta| &*meta.namespace);
+        let labels = meta.map(|meta| meta.labels.clone()).unwrap_or_default();
+        self.namespace.as_deref().is_none_or(|asked| namespace == Some(asked))
+            && self.node.as_deref().is_none_or(|asked| node.map(NodeName::as_str) == Some(asked))
+            && self.selector.as_ref().is_none_or(|selector| selector.matches(&labels))
+    }
+}
+
+impl Pod {
+    fn new(
+        monitor: &Monitor,
+        node: Option<&NodeName>,
+        seen: Option<Seen>,
+        meta: Option<Arc<PodMeta>>,
+        sort: SortBy,
+    ) -> Self {
+        let at = now();
+        let (id, measured, newest) = match seen {
+            Some(seen) => (Some(seen.id), seen.measured, seen.newest),
+            None => (None, Measured::default(), Reading::empty(EntityKind::Pod, at)),
+        };
+        let somewhere = node.filter(|node| **node != monitor.nowhere);
+        let uid = id.as_ref().or(meta.as_ref().map(|meta| &meta.uid));
+        let uid = uid.expect("a pod was seen or is known");
+        let identity = PodIdentity::new(uid, somewhere.map(NodeName::as_str), meta.as_deref());
+        let facts = PodFacts::new(identity, measured, meta.as_deref());
+        let kind = EntityKind::Pod;
+        Self {
+            source: id.zip(node.cloned()).map(|(id, node)| Source { node, kind, id }),
+            rank: newest.rank(sort),
+            newest_at: newest.at,
+            newest: PodSample::new(Arc::new(facts), &newest),
+            meta,
+        }
+    }
+
+    /// Who it is.
+    pub(crate) fn identity(&self) -> &PodIdentity {
+        &self.newest.facts.identity
+    }
+
+    /// Where its rows are; `None` while nothing was measured.
+    pub(super) fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
+    }
+
+    /// What Kubernetes says of it.
+    pub(super) fn meta(&self) -> Option<&PodMeta> {
+        self.meta.as_deref()
+    }
+}
+
+impl Listed for Pod {
+    fn key(&self) -> [&str; 3] {
+        let PodIdentity { namespace, pod_name, uid, .. } = self.identity();
+        [pod_name, namespace.as_deref().unwrap_or_default(), uid]
+    }
+
+    fn rank(&self) -> Option<f64> {
+        self.rank
+    }
+}
+
+impl Entity for Pod {
+    type Identity = PodIdentity;
+    type Sample = PodSample;
+
+    fn newest(self) -> PodSample {
+        self.newest
+    }
+
+    fn over(self, span: &Span, monitor: &Monitor) -> Windowed<PodIdentity, PodSample> {
+        let readings =
+            self.source.as_ref().map(|source| source.readings(span, monitor)).unwrap_or_default();
+        let facts = self.newest.facts;
+        let identity = facts.identity.clone();
+        let past = Arc::new(facts.past());
+        let samples = with_facts(readings, span.range.to >= self.newest_at, facts, &past)
+            .map(|(reading, facts)| PodSample::new(facts, &reading))
+            .collect();
+        Windowed { identity, samples }
+    }
+}

@@ -1,0 +1,175 @@
+//! Samples folded into steps: means of gauges, rates of counters over each step.
+
+use kubemonitor_model::{MetricKind, Row, UnixMillis};
+use kubemonitor_store::{GroupSample, RATED, Sample, Traffic};
+
+use crate::model::Reading;
+
+/// The samples as readings: one each, or one per `step` milliseconds that has any.
+pub(crate) fn readings(samples: Vec<Sample>, step: Option<i64>) -> Vec<Reading> {
+    match step {
+        None => samples.into_iter().map(Reading::from).collect(),
+        Some(step) => chunks(&samples, step, |sample| sample.at)
+            .map(|(at, samples)| mean_reading(at, samples))
+            .collect(),
+    }
+}
+
+/// The same for the sums of groups.
+pub(crate) fn sums(samples: Vec<GroupSample>, step: Option<i64>) -> Vec<GroupSample> {
+    match step {
+        None => samples,
+        Some(step) => chunks(&samples, step, |sample| sample.at)
+            .map(|(at, samples)| mean_sum(at, samples))
+            .collect(),
+    }
+}
+
+/// Runs of samples that lie in the same step, with its start. Steps are aligned to the epoch, so
+/// that those of all entities meet.
+fn chunks<T>(
+    samples: &[T],
+    step: i64,
+    at: impl Fn(&T) -> UnixMillis + Copy,
+) -> impl Iterator<Item = (UnixMillis, &[T])> {
+    let start = move |sample: &T| UnixMillis(at(sample).0.div_euclid(step) * step);
+    samples
+        .chunk_by(move |one, next| start(one) == start(next))
+        .map(move |chunk| (start(&chunk[0]), chunk))
+}
+
+fn mean_reading(at: UnixMillis, samples: &[Sample]) -> Reading {
+    let kind = samples[0].row.kind();
+    let mut row = Row::new(kind);
+    for &metric in kind.metrics() {
+        let mut values = samples.iter().filter_map(|sample| sample.row.get(metric));
+        row.set(
+            metric,
+            match metric.kind() {
+                MetricKind::Counter => values.next_back(),
+                MetricKind::Gauge => mean(values),
+            },
+        );
+    }
+    let per_second = RATED.map(|metric| {
+        let known = samples
+            .iter()
+            .filter_map(|sample| Some((sample.rates.increase(metric)?, sample.rates.elapsed_us())));
+        let (increase, elapsed_us) =
+            known.fold((0, 0), |(sum, time), (increase, us)| (sum + increase, time + us));
+        (elapsed_us > 0).then(|| increase as f64 * 1e6 / elapsed_us as f64)
+    });
+    Reading::new(at, row, per_second)
+}
+
+fn mean_sum(at: UnixMillis, samples: &[GroupSample]) -> GroupSample {
+    let traffic = std::array::from_fn(|place| {
+        let traffic = || samples.iter().map(move |sample| sample.traffic[place]);
+        Traffic {
+            total_bytes: traffic().filter_map(|t| t.total_bytes).next_back(),
+            bytes_per_second: mean_f64(traffic().filter_map(|t| t.bytes_per_second)),
+        }
+    });
+    let pods = mean(samples.iter().map(|sample| u64::from(sample.pods)));
+    GroupSample {
+        at,
+        pods: pods.and_then(|pods| u32::try_from(pods).ok()).unwrap_or_default(),
+        cpu_nanocores: mean(samples.iter().filter_map(|sample| sample.cpu_nanocores)),
+        memory_working_set_bytes: mean(
+            samples.iter().filter_map(|sample| sample.memory_working_set_bytes),
+        ),
+        traffic,
+    }
+}
+
+/// The mean of integers, rounded to the nearest; `None` of nothing.
+fn mean(values: impl Iterator<Item = u64>) -> Option<u64> {
+    let (sum, count) =
+        values.fold((0_u128, 0_u128), |(sum, count), value| (sum + u128::from(value), count + 1));
+    // No mean is above its largest value.
+    (count > 0).then(|| u64::try_from((sum + count / 2) / count).unwrap_or(u64::MAX))
+}
+
+fn mean_f64(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, NodeName, Tick};
+    use kubemonitor_store::{Settings, Store, TimeRange};
+
+    use super::*;
+
+    const T0: i64 = 1_700_000_000_000;
+
+    /// A node's samples each 5 s: CPU nanoseconds (a counter) and load (a gauge).
+    fn measured(values: &[(u64, u64)]) -> Vec<Sample> {
+        let store = Store::new(Settings::default());
+        let node: NodeName = "n".parse().unwrap();
+        for (sequence, &(cpu, load)) in (0_u32..).zip(values) {
+            let mut row = Row::new(EntityKind::Node);
+            row.set(Metric::CpuUsage, Some(cpu));
+            row.set(Metric::Load1, Some(load));
+            let id = EntityId::parse("n");
+            let entity = EntityRow { id, parent: None, qos: None, newborn: false, row };
+            let tick = Tick {
+                node: node.clone(),
+                instance: 1,
+                sequence: u64::from(sequence),
+                at: UnixMillis(T0 + i64::from(sequence) * 5000),
+                read_delay_us: 0,
+                interval_ms: 5000,
+                rows: vec![entity],
+            };
+            store.ingest(&tick, tick.at).unwrap();
+        }
+        let range = TimeRange { from: UnixMillis(T0), to: UnixMillis(T0 + 3_600_000) };
+        let read = |view: &kubemonitor_store::NodeView<'_>| {
+            view.series(EntityKind::Node).next().unwrap().window(range)
+        };
+        store.node(&node, read).unwrap()
+    }
+
+    #[test]
+    fn without_a_step_every_sample_is_a_reading() {
+        let samples = measured(&[(0, 1), (5_000_000_000, 3)]);
+        let readings = readings(samples, None);
+        assert_eq!(readings.len(), 2);
+        assert_eq!(readings[1].cpu_millicores(), Some(1000.0));
+    }
+
+    #[test]
+    fn a_step_has_the_mean_of_gauges_and_the_rate_of_counters() {
+        let samples =
+            measured(&[(0, 100), (5_000_000_000, 200), (5_000_000_000, 400), (15_000_000_000, 9)]);
+        let steps = readings(samples, Some(15_000));
+        // The epoch's multiples of 15 s: T0 is 5 s into one.
+        assert_eq!(steps[0].at, UnixMillis(T0 - 5000));
+        assert_eq!(steps[0].value(Metric::Load1), Some(150));
+        assert_eq!(steps[0].cpu_millicores(), Some(1000.0));
+        assert_eq!(steps[1].value(Metric::Load1), Some(205));
+        assert_eq!(steps[1].cpu_millicores(), Some(1000.0));
+        assert_eq!(steps[1].value(Metric::CpuUsage), Some(15_000_000_000));
+        assert_eq!(steps.len(), 2);
+    }
+
+    #[test]
+    fn sums_are_averaged_and_their_totals_kept() {
+        let sum = |at, cpu, total| GroupSample {
+            at: UnixMillis(at),
+            pods: 2,
+            cpu_nanocores: cpu,
+            traffic: [Traffic { total_bytes: Some(total), bytes_per_second: Some(total as f64) };
+                4],
+            ..GroupSample::default()
+        };
+        let steps = sums(vec![sum(0, None, 10), sum(5000, Some(30), 20)], Some(10_000));
+        assert_eq!(steps.len(), 1);
+        assert_eq!((steps[0].pods, steps[0].cpu_nanocores), (2, Some(30)));
+        assert_eq!(steps[0].memory_working_set_bytes, None);
+        let traffic = Traffic { total_bytes: Some(20), bytes_per_second: Some(15.0) };
+        assert_eq!(steps[0].traffic, [traffic; 4]);
+    }
+}

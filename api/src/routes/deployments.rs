@@ -1,0 +1,82 @@
+//! `/api/namespaces/{namespace}/deployments`
+
+use axum::{extract::State, response::Response};
+use kubemonitor_inventory::{WorkloadKey, WorkloadKind};
+
+use super::{answer, named::Named};
+use crate::{
+    errors::ApiError,
+    model::DeploymentSample,
+    monitor::Shared,
+    openapi::{BadRequest, Busy, DeploymentList, PodList, Unknown},
+    query::{self, Address, Asked, PageParams, PodParams, Scope, TimeParams},
+};
+
+/// The Deployments of a namespace.
+#[utoipa::path(
+    get, path = "/api/namespaces/{namespace}/deployments", tag = "deployments",
+    params(("namespace" = String, Path, description = "The namespace."), TimeParams, PageParams),
+    responses(
+        (status = 200, body = DeploymentList),
+        BadRequest, Unknown, Busy,
+    ),
+)]
+pub(crate) async fn list(
+    State(monitor): State<Shared>,
+    Named(namespace): Named<String>,
+    address: Address,
+    Asked((time, page)): Asked<(TimeParams, PageParams)>,
+) -> Result<Response, ApiError> {
+    let sort = page.sorted_by();
+    answer::list(monitor, address, time, page, move |m, when| {
+        query::namespace(m, &namespace)?;
+        Ok(query::deployments(m, &namespace, when, sort))
+    })
+    .await
+}
+
+/// One Deployment.
+#[utoipa::path(
+    get, path = "/api/namespaces/{namespace}/deployments/{deployment}", tag = "deployments",
+    params(
+        ("namespace" = String, Path, description = "The namespace."),
+        ("deployment" = String, Path, description = "The Deployment's name."),
+        TimeParams,
+    ),
+    responses((status = 200, body = Vec<DeploymentSample>), BadRequest, Unknown, Busy),
+)]
+pub(crate) async fn one(
+    State(monitor): State<Shared>,
+    Named((namespace, deployment)): Named<(String, String)>,
+    Asked(time): Asked<TimeParams>,
+) -> Result<Response, ApiError> {
+    let key = WorkloadKey::new(&namespace, WorkloadKind::Deployment, &deployment);
+    answer::one(monitor, time, move |m| query::deployment(m, &key)).await
+}
+
+/// The pods of a Deployment.
+#[utoipa::path(
+    get, path = "/api/namespaces/{namespace}/deployments/{deployment}/pods", tag = "deployments",
+    params(
+        ("namespace" = String, Path, description = "The namespace."),
+        ("deployment" = String, Path, description = "The Deployment's name."),
+        TimeParams, PageParams, PodParams,
+    ),
+    responses(
+        (status = 200, body = PodList), BadRequest, Unknown, Busy
+    ),
+)]
+pub(crate) async fn pods(
+    State(monitor): State<Shared>,
+    Named((namespace, deployment)): Named<(String, String)>,
+    address: Address,
+    Asked((time, page, filter)): Asked<(TimeParams, PageParams, PodParams)>,
+) -> Result<Response, ApiError> {
+    let sort = page.sorted_by();
+    let key = WorkloadKey::new(&namespace, WorkloadKind::Deployment, &deployment);
+    answer::list(monitor, address, time, page, move |m, when| {
+        query::deployment(m, &key)?;
+        Ok(query::pods(m, Scope::Workload(key), &filter, when, sort))
+    })
+    .await
+}

@@ -1,0 +1,40 @@
+//! `/metrics`: the server's own state, for Prometheus.
+
+use std::fmt::Write;
+
+use axum::{extract::State, http::header, response::IntoResponse};
+
+use crate::monitor::Shared;
+
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The server's own state, in the text format of Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "server",
+    responses((
+        status = 200, content_type = "text/plain; version=0.0.4; charset=utf-8", body = String,
+        example = "# TYPE kubemonitor_store_nodes gauge\nkubemonitor_store_nodes 3\n",
+    )),
+)]
+pub(crate) async fn metrics(State(monitor): State<Shared>) -> impl IntoResponse {
+    let stats = monitor.store.stats();
+    let mut text = String::new();
+    let mut say = |name: &str, kind: &str, help: &str, value: u64| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "# HELP kubemonitor_{name} {help}\n# TYPE kubemonitor_{name} {kind}\nkubemonitor_{name} {value}"
+        );
+    };
+    say("store_nodes", "gauge", "Nodes of which something is held.", stats.nodes as u64);
+    say("store_series", "gauge", "Entities of which something is held.", stats.series as u64);
+    say("store_rows", "gauge", "Rows held: one per entity and tick.", stats.rows as u64);
+    say("store_samples", "gauge", "Values held.", stats.samples as u64);
+    say("store_bytes", "gauge", "Memory the values take, in bytes.", stats.bytes as u64);
+    say("ingested_samples_total", "counter", "Values taken in.", stats.ingested_samples);
+    say("late_samples_total", "counter", "Values that came late.", stats.late_samples);
+    say("duplicate_frames_total", "counter", "Frames that were there.", stats.duplicate_ticks);
+    say("refused_frames_total", "counter", "Frames refused for their time.", stats.refused_ticks);
+    say("refused_entities_total", "counter", "Entities beyond the limit.", stats.refused_series);
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
+}

@@ -1,0 +1,111 @@
+//! `/api/namespaces`
+
+use axum::{extract::State, response::Response};
+
+use super::{answer, named::Named};
+use crate::{
+    errors::ApiError,
+    model::{NamespaceSample, PodSample},
+    monitor::Shared,
+    openapi::{BadRequest, Busy, ContainerList, NamespaceList, PodList, Unknown},
+    query::{self, Address, Asked, PageParams, PodParams, Scope, TimeParams},
+};
+
+/// Every namespace.
+#[utoipa::path(
+    get, path = "/api/namespaces", tag = "namespaces",
+    params(TimeParams, PageParams),
+    responses(
+        (status = 200, body = NamespaceList), BadRequest, Busy
+    ),
+)]
+pub(crate) async fn list(
+    State(monitor): State<Shared>,
+    address: Address,
+    Asked((time, page)): Asked<(TimeParams, PageParams)>,
+) -> Result<Response, ApiError> {
+    let sort = page.sorted_by();
+    let find = move |m: &_, when| Ok(query::namespaces(m, when, sort));
+    answer::list(monitor, address, time, page, find).await
+}
+
+/// One namespace.
+#[utoipa::path(
+    get, path = "/api/namespaces/{namespace}", tag = "namespaces",
+    params(("namespace" = String, Path, description = "The namespace."), TimeParams),
+    responses((status = 200, body = Vec<NamespaceSample>), BadRequest, Unknown, Busy),
+)]
+pub(crate) async fn one(
+    State(monitor): State<Shared>,
+    Named(namespace): Named<String>,
+    Asked(time): Asked<TimeParams>,
+) -> Result<Response, ApiError> {
+    answer::one(monitor, time, move |m| query::namespace(m, &namespace)).await
+}
+
+/// The pods of a namespace.
+#[utoipa::path(
+    get, path = "/api/namespaces/{namespace}/pods", tag = "namespaces",
+    params(("namespace" = String, Path, description = "The namespace."), TimeParams, PageParams, PodParams),
+    responses(
+        (status = 200, body = PodList), BadRequest, Unknown, Busy
+    ),
+)]
+pub(crate) async fn pods(
+    State(monitor): State<Shared>,
+    Named(namespace): Named<String>,
+    address: Address,
+    Asked((time, page, filter)): Asked<(TimeParams, PageParams, PodParams)>,
+) -> Result<Response, ApiError> {
+    let sort = page.sorted_by();
+    answer::list(monitor, address, time, page, move |m, when| {
+        query::namespace(m, &namespace)?;
+        Ok(query::pods(m, Scope::Namespace(namespace), &filter, when, sort))
+    })
+    .await
+}
+
+/// One pod, by its full name.
+#[utoipa::path(
+    get, path = "/api/namespaces/{namespace}/pods/{pod}", tag = "namespaces",
+    params(
+        ("namespace" = String, Path, description = "The namespace."),
+        ("pod" = String, Path, description = "The pod's name, or its UID."),
+        TimeParams,
+    ),
+    responses((status = 200, body = Vec<PodSample>), BadRequest, Unknown, Busy),
+)]
+pub(crate) async fn pod(
+    State(monitor): State<Shared>,
+    Named((namespace, pod)): Named<(String, String)>,
+    Asked(time): Asked<TimeParams>,
+) -> Result<Response, ApiError> {
+    answer::one(monitor, time, move |m| query::find_pod(m, &pod, Some(&namespace))).await
+}
+
+/// The containers of a pod, init and sidecar ones included.
+#[utoipa::path(
+    get, path = "/api/namespaces/{namespace}/pods/{pod}/containers", tag = "namespaces",
+    params(
+        ("namespace" = String, Path, description = "The namespace."),
+        ("pod" = String, Path, description = "The pod's name, or its UID."),
+        TimeParams, PageParams,
+    ),
+    responses(
+        (status = 200, body = ContainerList),
+        BadRequest, Unknown, Busy,
+    ),
+)]
+pub(crate) async fn containers(
+    State(monitor): State<Shared>,
+    Named((namespace, pod)): Named<(String, String)>,
+    address: Address,
+    Asked((time, page)): Asked<(TimeParams, PageParams)>,
+) -> Result<Response, ApiError> {
+    let sort = page.sorted_by();
+    answer::list(monitor, address, time, page, move |m, when| {
+        let pod = query::find_pod(m, &pod, Some(&namespace))?;
+        Ok(query::containers_of(m, &pod, when, sort))
+    })
+    .await
+}

@@ -1,0 +1,63 @@
+//! `/api/nodes`
+
+use axum::{extract::State, response::Response};
+
+use super::{answer, named::Named};
+use crate::{
+    errors::ApiError,
+    model::NodeSample,
+    monitor::Shared,
+    openapi::{BadRequest, Busy, NodeList, PodList, Unknown},
+    query::{self, Address, Asked, PageParams, PodParams, Scope, TimeParams},
+};
+
+/// Every node.
+#[utoipa::path(
+    get, path = "/api/nodes", tag = "nodes",
+    params(TimeParams, PageParams),
+    responses((status = 200, body = NodeList), BadRequest, Busy),
+)]
+pub(crate) async fn list(
+    State(monitor): State<Shared>,
+    address: Address,
+    Asked((time, page)): Asked<(TimeParams, PageParams)>,
+) -> Result<Response, ApiError> {
+    let sort = page.sorted_by();
+    answer::list(monitor, address, time, page, move |m, _| Ok(query::nodes(m, sort))).await
+}
+
+/// One node.
+#[utoipa::path(
+    get, path = "/api/nodes/{node}", tag = "nodes",
+    params(("node" = String, Path, description = "The node's name."), TimeParams),
+    responses((status = 200, body = Vec<NodeSample>), BadRequest, Unknown, Busy),
+)]
+pub(crate) async fn one(
+    State(monitor): State<Shared>,
+    Named(node): Named<String>,
+    Asked(time): Asked<TimeParams>,
+) -> Result<Response, ApiError> {
+    answer::one(monitor, time, move |m| query::node(m, &node)).await
+}
+
+/// The pods on a node.
+#[utoipa::path(
+    get, path = "/api/nodes/{node}/pods", tag = "nodes",
+    params(("node" = String, Path, description = "The node's name."), TimeParams, PageParams, PodParams),
+    responses(
+        (status = 200, body = PodList), BadRequest, Unknown, Busy
+    ),
+)]
+pub(crate) async fn pods(
+    State(monitor): State<Shared>,
+    Named(node): Named<String>,
+    address: Address,
+    Asked((time, page, filter)): Asked<(TimeParams, PageParams, PodParams)>,
+) -> Result<Response, ApiError> {
+    let sort = page.sorted_by();
+    answer::list(monitor, address, time, page, move |m, when| {
+        let scope = Scope::Node(query::known_node(m, &node)?);
+        Ok(query::pods(m, scope, &filter, when, sort))
+    })
+    .await
+}

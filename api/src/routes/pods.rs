@@ -1,0 +1,64 @@
+//! `/api/pods`
+
+use axum::{extract::State, response::Response};
+use utoipa::IntoParams;
+
+use super::{answer, named::Named};
+use crate::{
+    errors::ApiError,
+    model::PodSample,
+    monitor::Shared,
+    openapi::{Ambiguous, BadRequest, Busy, PodList, Unknown},
+    query::{self, Address, Asked, PageParams, Params, PodParams, Question, Scope, TimeParams},
+};
+
+/// Every pod that runs; over a span of time, every pod that was there in it.
+#[utoipa::path(
+    get, path = "/api/pods", tag = "pods",
+    params(TimeParams, PageParams, PodParams),
+    responses((status = 200, body = PodList), BadRequest, Busy),
+)]
+pub(crate) async fn list(
+    State(monitor): State<Shared>,
+    address: Address,
+    Asked((time, page, filter)): Asked<(TimeParams, PageParams, PodParams)>,
+) -> Result<Response, ApiError> {
+    let sort = page.sorted_by();
+    answer::list(monitor, address, time, page, move |m, when| {
+        Ok(query::pods(m, Scope::Cluster, &filter, when, sort))
+    })
+    .await
+}
+
+/// What chooses among pods of one name.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ChoiceParams {
+    /// The pod's namespace, where several have a pod of that name.
+    #[param(example = "shop")]
+    namespace: Option<String>,
+}
+
+impl Question for ChoiceParams {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { namespace: params.text("namespace") })
+    }
+
+    fn names() -> Vec<String> {
+        query::documented::<Self>()
+    }
+}
+
+/// One pod, by its name or its UID.
+#[utoipa::path(
+    get, path = "/api/pods/{pod}", tag = "pods",
+    params(("pod" = String, Path, description = "The pod's name, or its UID."), TimeParams, ChoiceParams),
+    responses((status = 200, body = Vec<PodSample>), BadRequest, Unknown, Ambiguous, Busy),
+)]
+pub(crate) async fn one(
+    State(monitor): State<Shared>,
+    Named(pod): Named<String>,
+    Asked((time, choice)): Asked<(TimeParams, ChoiceParams)>,
+) -> Result<Response, ApiError> {
+    answer::one(monitor, time, move |m| query::find_pod(m, &pod, choice.namespace.as_deref())).await
+}

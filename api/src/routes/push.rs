@@ -1,0 +1,137 @@
+//! The four paths that take a sample as JSON from somebody else's collector.
+
+use axum::{Json, extract::State, http::HeaderMap};
+use kubemonitor_inventory::{PushedPod, WorkloadKey, WorkloadKind};
+use kubemonitor_model::{EntityId, EntityKind, NodeName};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::named::Named;
+use crate::{
+    errors::ApiError,
+    joins,
+    monitor::{Monitor, Shared, now},
+    openapi::WriteRefused,
+    pushed::{PushedSample, agreed, name, required},
+    written::{Written, check_type},
+};
+
+/// A sample was taken.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"status": "ok"}))]
+pub(crate) struct Taken {
+    /// `ok`.
+    status: &'static str,
+}
+
+const TAKEN: Json<Taken> = Json(Taken { status: "ok" });
+
+/// A sample of a node.
+#[utoipa::path(
+    post, path = "/api/nodes/{node}", tag = "writes",
+    params(("node" = String, Path, description = "The node's name, as the body has it.")),
+    request_body = PushedSample,
+    responses((status = 200, body = Taken), WriteRefused), security((), ("token" = [])),
+)]
+pub(crate) async fn node(
+    State(monitor): State<Shared>,
+    Named(node): Named<String>,
+    headers: HeaderMap,
+    written: Written,
+) -> Result<Json<Taken>, ApiError> {
+    let sample = read(&headers, &written)?;
+    let node = agreed("node", &node, sample.node()?)?;
+    let id = EntityId::parse(node.as_str());
+    push(&monitor, &node, id, EntityKind::Node, &sample)
+}
+
+/// A sample of a pod.
+#[utoipa::path(
+    post, path = "/api/pods/{pod}", tag = "writes",
+    params(("pod" = String, Path, description = "The pod's name, as the body has it.")),
+    request_body = PushedSample,
+    responses((status = 200, body = Taken), WriteRefused), security((), ("token" = [])),
+)]
+pub(crate) async fn pod(
+    State(monitor): State<Shared>,
+    Named(pod): Named<String>,
+    headers: HeaderMap,
+    written: Written,
+) -> Result<Json<Taken>, ApiError> {
+    let sample = read(&headers, &written)?;
+    agreed("pod", &pod, sample.pod()?)?;
+    let namespace = required("namespace", sample.namespace())?;
+    name("namespace", namespace)?;
+    let node = sample.node()?.map(|node| name("node", node)).transpose()?;
+    let (at, row) = (sample.at()?, sample.row(EntityKind::Pod)?);
+    let pushed = PushedPod {
+        namespace: namespace.to_owned(),
+        name: pod,
+        node: node.as_ref().map(NodeName::to_string),
+        deployment: sample.deployment().map(str::to_owned),
+    };
+    let meta = monitor.inventory.record_pushed(&pushed, now());
+    joins::join(&monitor.store, &meta);
+    let bound_to = || meta.node.as_deref().and_then(|node| node.parse().ok());
+    let node = node.or_else(bound_to).unwrap_or_else(|| monitor.nowhere.clone());
+    monitor.store.push(&node, at, meta.uid.clone(), row, now())?;
+    Ok(TAKEN)
+}
+
+/// A sample of a namespace. It stands before the sum over its pods for as long as it is pushed.
+#[utoipa::path(
+    post, path = "/api/namespaces/{namespace}", tag = "writes",
+    params(("namespace" = String, Path, description = "The namespace, as the body has it.")),
+    request_body = PushedSample,
+    responses((status = 200, body = Taken), WriteRefused), security((), ("token" = [])),
+)]
+pub(crate) async fn namespace(
+    State(monitor): State<Shared>,
+    Named(namespace): Named<String>,
+    headers: HeaderMap,
+    written: Written,
+) -> Result<Json<Taken>, ApiError> {
+    let sample = read(&headers, &written)?;
+    agreed("namespace", &namespace, sample.namespace())?;
+    let id = joins::namespace_id(&namespace);
+    push(&monitor, &monitor.nowhere, id, EntityKind::Namespace, &sample)
+}
+
+/// A sample of a Deployment. It stands before the sum over its pods for as long as it is pushed.
+#[utoipa::path(
+    post, path = "/api/namespaces/{namespace}/deployments/{deployment}", tag = "writes",
+    params(
+        ("namespace" = String, Path, description = "The namespace, as the body has it."),
+        ("deployment" = String, Path, description = "The Deployment's name, as the body has it."),
+    ),
+    request_body = PushedSample,
+    responses((status = 200, body = Taken), WriteRefused), security((), ("token" = [])),
+)]
+pub(crate) async fn deployment(
+    State(monitor): State<Shared>,
+    Named((namespace, deployment)): Named<(String, String)>,
+    headers: HeaderMap,
+    written: Written,
+) -> Result<Json<Taken>, ApiError> {
+    let sample = read(&headers, &written)?;
+    agreed("namespace", &namespace, sample.namespace())?;
+    agreed("deployment", &deployment, sample.deployment())?;
+    let key = WorkloadKey::new(&namespace, WorkloadKind::Deployment, &deployment);
+    push(&monitor, &monitor.nowhere, joins::workload_id(&key), EntityKind::Workload, &sample)
+}
+
+fn read(headers: &HeaderMap, written: &Written) -> Result<PushedSample, ApiError> {
+    check_type(headers, &["application/json"], "application/json")?;
+    PushedSample::read(&written.bytes)
+}
+
+fn push(
+    monitor: &Monitor,
+    node: &NodeName,
+    id: EntityId,
+    kind: EntityKind,
+    sample: &PushedSample,
+) -> Result<Json<Taken>, ApiError> {
+    monitor.store.push(node, sample.at()?, id, sample.row(kind)?, now())?;
+    Ok(TAKEN)
+}

@@ -1,0 +1,65 @@
+//! `/api/units`: systemd services and plain containers, outside Kubernetes.
+
+use axum::{extract::State, response::Response};
+
+use super::{answer, named::Named};
+use crate::{
+    errors::ApiError,
+    model::UnitSample,
+    monitor::Shared,
+    openapi::{BadRequest, Busy, UnitList, Unknown},
+    query::{self, Address, Asked, PageParams, TimeParams},
+};
+
+/// The units of every node: systemd services and plain containers, outside Kubernetes.
+#[utoipa::path(
+    get, path = "/api/units", tag = "units",
+    params(TimeParams, PageParams),
+    responses((status = 200, body = UnitList), BadRequest, Busy),
+)]
+pub(crate) async fn list(
+    State(monitor): State<Shared>,
+    address: Address,
+    Asked((time, page)): Asked<(TimeParams, PageParams)>,
+) -> Result<Response, ApiError> {
+    let sort = page.sorted_by();
+    answer::list(monitor, address, time, page, move |m, when| Ok(query::units(m, when, sort))).await
+}
+
+/// The units of a node.
+#[utoipa::path(
+    get, path = "/api/nodes/{node}/units", tag = "units",
+    params(("node" = String, Path, description = "The node's name."), TimeParams, PageParams),
+    responses(
+        (status = 200, body = UnitList), BadRequest, Unknown, Busy
+    ),
+)]
+pub(crate) async fn on_node(
+    State(monitor): State<Shared>,
+    Named(node): Named<String>,
+    address: Address,
+    Asked((time, page)): Asked<(TimeParams, PageParams)>,
+) -> Result<Response, ApiError> {
+    let sort = page.sorted_by();
+    answer::list(monitor, address, time, page, move |m, when| {
+        Ok(query::units_on(m, &query::known_node(m, &node)?, when, sort))
+    })
+    .await
+}
+
+/// One unit.
+#[utoipa::path(
+    get, path = "/api/nodes/{node}/units/{unit}", tag = "units",
+    params(
+        ("node" = String, Path, description = "The node's name."), ("unit" = String, Path, description = "The unit's name."),
+        TimeParams,
+    ),
+    responses((status = 200, body = Vec<UnitSample>), BadRequest, Unknown, Busy),
+)]
+pub(crate) async fn one(
+    State(monitor): State<Shared>,
+    Named((node, unit)): Named<(String, String)>,
+    Asked(time): Asked<TimeParams>,
+) -> Result<Response, ApiError> {
+    answer::one(monitor, time, move |m| query::unit(m, &query::known_node(m, &node)?, &unit)).await
+}

@@ -1,0 +1,85 @@
+//! `/api/namespaces/{namespace}/workloads`: every kind of owner.
+
+use axum::{extract::State, response::Response};
+use kubemonitor_inventory::{WorkloadKey, WorkloadKind};
+
+use super::{answer, named::Named};
+use crate::{
+    errors::ApiError,
+    model::WorkloadSample,
+    monitor::Shared,
+    openapi::{BadRequest, Busy, PodList, Unknown, WorkloadList},
+    query::{self, Address, Asked, PageParams, PodParams, Scope, TimeParams},
+};
+
+/// The workloads of a namespace, of every kind: Deployment, StatefulSet, DaemonSet, Job, CronJob,
+/// bare ReplicaSet, bare Pod.
+#[utoipa::path(
+    get, path = "/api/namespaces/{namespace}/workloads", tag = "workloads",
+    params(("namespace" = String, Path, description = "The namespace."), TimeParams, PageParams),
+    responses(
+        (status = 200, body = WorkloadList),
+        BadRequest, Unknown, Busy,
+    ),
+)]
+pub(crate) async fn list(
+    State(monitor): State<Shared>,
+    Named(namespace): Named<String>,
+    address: Address,
+    Asked((time, page)): Asked<(TimeParams, PageParams)>,
+) -> Result<Response, ApiError> {
+    let sort = page.sorted_by();
+    answer::list(monitor, address, time, page, move |m, when| {
+        query::namespace(m, &namespace)?;
+        Ok(query::workloads(m, &namespace, when, sort))
+    })
+    .await
+}
+
+/// One workload.
+#[utoipa::path(
+    get, path = "/api/namespaces/{namespace}/workloads/{kind}/{name}", tag = "workloads",
+    params(
+        ("namespace" = String, Path, description = "The namespace."),
+        ("kind" = String, Path, description = "Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicaSet or Pod."),
+        ("name" = String, Path, description = "The workload's name."),
+        TimeParams,
+    ),
+    responses((status = 200, body = Vec<WorkloadSample>), BadRequest, Unknown, Busy),
+)]
+pub(crate) async fn one(
+    State(monitor): State<Shared>,
+    Named((namespace, kind, name)): Named<(String, String, String)>,
+    Asked(time): Asked<TimeParams>,
+) -> Result<Response, ApiError> {
+    let key = WorkloadKey::new(&namespace, WorkloadKind::named(&kind), &name);
+    answer::one(monitor, time, move |m| query::workload(m, &key)).await
+}
+
+/// The pods of a workload.
+#[utoipa::path(
+    get, path = "/api/namespaces/{namespace}/workloads/{kind}/{name}/pods", tag = "workloads",
+    params(
+        ("namespace" = String, Path, description = "The namespace."),
+        ("kind" = String, Path, description = "Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicaSet or Pod."),
+        ("name" = String, Path, description = "The workload's name."),
+        TimeParams, PageParams, PodParams,
+    ),
+    responses(
+        (status = 200, body = PodList), BadRequest, Unknown, Busy
+    ),
+)]
+pub(crate) async fn pods(
+    State(monitor): State<Shared>,
+    Named((namespace, kind, name)): Named<(String, String, String)>,
+    address: Address,
+    Asked((time, page, filter)): Asked<(TimeParams, PageParams, PodParams)>,
+) -> Result<Response, ApiError> {
+    let sort = page.sorted_by();
+    let key = WorkloadKey::new(&namespace, WorkloadKind::named(&kind), &name);
+    answer::list(monitor, address, time, page, move |m, when| {
+        query::workload(m, &key)?;
+        Ok(query::pods(m, Scope::Workload(key), &filter, when, sort))
+    })
+    .await
+}
