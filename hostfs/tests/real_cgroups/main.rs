@@ -1,0 +1,139 @@
+//! Cgroups of the machine's own kernel. Needs the right to make them, which root has.
+
+#[cfg(test)]
+mod cgroups;
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use cgroups::RealCgroups;
+use kubemonitor_hostfs::{EntityReading, Host, procfs::net_dev::NetworkCounters};
+
+const POD: &str = "kubepods/burstable/pod0f9d4c1e-1111-2222-3333-444455556666";
+
+fn container(digit: char) -> String {
+    format!("{POD}/{}", digit.to_string().repeat(64))
+}
+
+/// Cgroups to play with; says so where there are none to be had.
+fn real_cgroups(name: &str) -> Option<RealCgroups> {
+    RealCgroups::make(name)
+        .inspect_err(|error| eprintln!("skipped: cannot make cgroups here: {error}"))
+        .ok()
+}
+
+fn entities(host: &mut Host) -> Vec<EntityReading> {
+    host.read().entities().cloned().collect()
+}
+
+#[test]
+fn a_busy_process_shows_in_its_container_and_pod() {
+    let Some(cgroups) = real_cgroups("busy") else { return };
+    cgroups.add(&container('a'));
+    // Takes its memory once it is in there: what it had before stays with those who had it then.
+    let busy = "sleep 0.2; x=$(head -c 4000000 /dev/zero | tr '\\0' x); while :; do :; done";
+    cgroups.start(&container('a'), "sh", &["-c", busy]);
+    let mut host = Host::open(cgroups.roots()).unwrap();
+    thread::sleep(Duration::from_millis(400));
+    let before = entities(&mut host);
+    let since = Instant::now();
+    thread::sleep(Duration::from_millis(500));
+    let after = entities(&mut host);
+    let elapsed = since.elapsed().as_secs_f64();
+    assert_eq!(after.len(), 2);
+    for (before, after) in before.iter().zip(&after) {
+        let used = after.cgroup.cpu_usage_ns.unwrap() - before.cgroup.cpu_usage_ns.unwrap();
+        // Others may want the CPU as well, but not all of it.
+        let share = used as f64 / 1e9 / elapsed;
+        assert!((0.1..1.1).contains(&share), "{share} of a CPU");
+        assert_eq!(after.cgroup.pids, Some(1));
+        assert!(after.cgroup.memory_working_set.unwrap() > 4_000_000);
+        assert!(!after.newborn);
+    }
+}
+
+#[test]
+fn a_pod_is_found_at_the_tick_after_it_was_made() {
+    let Some(cgroups) = real_cgroups("newborn") else { return };
+    cgroups.add("kubepods/burstable");
+    let mut host = Host::open(cgroups.roots()).unwrap();
+    assert_eq!(entities(&mut host), []);
+    cgroups.add(&container('a'));
+    let found = entities(&mut host);
+    assert_eq!(found.iter().map(|one| one.newborn).collect::<Vec<_>>(), [true, true]);
+    assert!(found.iter().all(|one| one.cgroup.cpu_usage_ns.is_some()));
+    assert!(entities(&mut host).iter().all(|one| !one.newborn));
+    cgroups.remove(POD);
+    assert_eq!(entities(&mut host), []);
+}
+
+#[test]
+fn a_container_made_anew_under_its_old_name_is_another_one() {
+    let Some(cgroups) = real_cgroups("anew") else { return };
+    cgroups.add(&container('a'));
+    cgroups.start(&container('a'), "sh", &["-c", "while :; do :; done"]);
+    let mut host = Host::open(cgroups.roots()).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    let old = entities(&mut host)[1].cgroup.cpu_usage_ns.unwrap();
+    cgroups.stop_all();
+    cgroups.remove(&container('a'));
+    cgroups.add(&container('a'));
+    let anew = &entities(&mut host)[1];
+    assert!(anew.newborn);
+    assert!(anew.cgroup.cpu_usage_ns.unwrap() < old);
+}
+
+#[test]
+fn cgroups_that_come_and_go_all_the_time_are_no_error() {
+    let Some(cgroups) = real_cgroups("churn") else { return };
+    cgroups.add("kubepods/burstable");
+    let mut host = Host::open(cgroups.roots()).unwrap();
+    let done = AtomicBool::new(false);
+    let (mut ticks, mut seen) = (0, 0);
+    // Only the thread that makes them has the cgroups.
+    let cgroups = thread::scope(|scope| {
+        let maker = scope.spawn(|| {
+            let cgroups = cgroups;
+            while !done.load(Ordering::Relaxed) {
+                cgroups.add(&container('a'));
+                cgroups.add(&container('b'));
+                cgroups.remove(POD);
+            }
+            cgroups
+        });
+        let until = Instant::now() + Duration::from_millis(1500);
+        while Instant::now() < until {
+            let found = entities(&mut host);
+            seen += found.len();
+            ticks += 1;
+            // Each container has its pod before it, whatever went in the meantime.
+            for one in found.iter().filter(|one| one.qos.is_none()) {
+                assert!(found[one.parent.unwrap()].qos.is_some());
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        maker.join().unwrap()
+    });
+    assert!(ticks > 10 && seen > 0, "{seen} seen in {ticks} ticks");
+    assert_eq!(entities(&mut host), []);
+    cgroups.add(&container('c'));
+    assert_eq!(entities(&mut host).len(), 2);
+}
+
+#[test]
+fn a_pod_has_the_network_of_its_own_namespace_and_not_the_nodes() {
+    let Some(cgroups) = real_cgroups("network") else { return };
+    let on_host = "kubepods/poda96ab411-2bca-47bf-90b4-002d39ce26bb";
+    let sandbox = format!("{on_host}/{}", "b".repeat(64));
+    cgroups.add(&container('a'));
+    cgroups.add(&sandbox);
+    cgroups.start(&container('a'), "unshare", &["--net", "sleep", "60"]);
+    cgroups.start(&sandbox, "sleep", &["60"]);
+    thread::sleep(Duration::from_millis(300));
+    let mut host = Host::open(cgroups.roots()).unwrap();
+    let networks: Vec<_> = entities(&mut host).into_iter().map(|one| one.network).collect();
+    assert_eq!(networks, [Some(NetworkCounters::default()), None, None, None]);
+}
