@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use kubemonitor_hostfs::HostError;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::{field::display, info, warn};
 
 use crate::{
     ClientError, Settings,
@@ -50,6 +50,8 @@ pub async fn run(
         node = %settings.node,
         interval = %settings.interval,
         server = %settings.server,
+        cgroups = %sampler.host().cgroup_version(),
+        driver = sampler.host().cgroup_driver().map(display),
         "collecting"
     );
     let outbox = Arc::new(Outbox::new(Capacity::for_interval(settings.interval)));

@@ -31,6 +31,11 @@ impl HostSampler {
         Ok(Self { host: Host::open(settings.host.clone())?, tick })
     }
 
+    /// The host that is sampled.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
     /// What there is to measure now, as the sample of the tick `at`.
     pub fn sample(&mut self, at: UnixMillis) -> &Tick {
         let tick = &mut self.tick;

@@ -82,7 +82,8 @@ async fn a_healthy_collector_says_one_line_and_sends_what_the_host_says() {
 
     assert_eq!(output.status.code(), Some(0));
     let [line] = &lines(&output)[..] else { panic!("one line, not {:?}", lines(&output)) };
-    for part in ["node=worker-1", "interval=100ms", &format!("server={}", server.url())] {
+    let server_is = format!("server={}", server.url());
+    for part in ["node=worker-1", "interval=100ms", &server_is, "cgroups=v2", "driver=cgroupfs"] {
         assert!(line.contains(part), "{line}");
     }
 

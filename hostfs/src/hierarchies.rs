@@ -63,6 +63,15 @@ impl Hierarchies {
         in_order.into_iter().find_map(Option::as_deref)
     }
 
+    /// The version of those that were found.
+    pub(crate) fn version(&self) -> &'static str {
+        match (self.legacy.any(), self.unified.is_some()) {
+            (true, true) => "v1+v2",
+            (true, false) => "v1",
+            (false, _) => "v2",
+        }
+    }
+
     /// Takes a hierarchy in, unless its controllers were found before or it is not to be seen.
     fn add(&mut self, point: PathBuf, hierarchy: Hierarchy) {
         match hierarchy {

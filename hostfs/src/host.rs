@@ -148,6 +148,18 @@ impl Host {
         HostReading { node: &self.reading, members: members.as_slice() }
     }
 
+    /// The version of the cgroups that have controllers: `v1`, `v2`, or `v1+v2` on a hybrid host.
+    pub fn cgroup_version(&self) -> &'static str {
+        self.hierarchies.version()
+    }
+
+    /// Who makes the cgroups of pods, kubelet itself (`cgroupfs`) or `systemd` for it; `None` as
+    /// long as there is no pod.
+    pub fn cgroup_driver(&self) -> Option<&'static str> {
+        let is_slice = self.members.pod_path()?.extension().is_some_and(|it| it == "slice");
+        Some(if is_slice { "systemd" } else { "cgroupfs" })
+    }
+
     /// What reading has cost since this was asked last.
     pub fn take_cost(&mut self) -> ReadCost {
         self.scratch.take_cost()

@@ -62,6 +62,12 @@ impl Members {
         &self.all
     }
 
+    /// The path of a pod's cgroup, if there is a pod.
+    pub(crate) fn pod_path(&self) -> Option<&Path> {
+        let pod = self.all.iter().find(|member| member.entity.kind == EntityKind::Pod)?;
+        Some(&pod.path)
+    }
+
     /// Begins a tick: what was new at the last one is so no more.
     pub(crate) fn grow_up(&mut self, scratch: &mut Scratch) {
         for member in self.all.iter_mut().filter(|member| member.entity.newborn) {

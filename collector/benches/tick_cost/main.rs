@@ -2,7 +2,7 @@
 //!
 //! Makes real cgroups in a kubepods layout, and removes them afterwards. Needs root:
 //!
-//! `cargo bench -p kubemonitor-collector --bench tick_cost`
+//! `cargo bench -p kubemonitor-collector --bench tick_cost [-- <containers>...]`
 
 mod cgroups;
 #[path = "../../tests/server/mod.rs"]
@@ -13,6 +13,7 @@ use std::{
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -26,7 +27,6 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::{cgroups::Pods, server::Server};
 
 const WARM_UP: u32 = 20;
-const TICKS: u32 = 300;
 /// How often the process under test ticks, and for how long it is watched.
 const INTERVAL: &str = "100ms";
 const WATCHED: Duration = Duration::from_secs(20);
@@ -44,7 +44,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn measure_all() -> anyhow::Result<()> {
-    for containers in [20, 220] {
+    // Cargo adds options of its own.
+    let asked: Vec<usize> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
+    for containers in if asked.is_empty() { vec![20, 220] } else { asked } {
         let pods = Pods::make(containers)?;
         let roots = HostRoots { cgroup: pods.view.clone(), ..HostRoots::default() };
         println!("{containers} containers in {} pods", containers / 2);
@@ -55,7 +57,7 @@ async fn measure_all() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Samples, and reads the same files without looking at what they say, in turns.
+/// Samples, and reads the same files without looking at what they say.
 fn measure_sampling(roots: &HostRoots) -> anyhow::Result<()> {
     let settings = Settings {
         server: "http://localhost".parse()?,
@@ -68,47 +70,65 @@ fn measure_sampling(roots: &HostRoots) -> anyhow::Result<()> {
     let before = open_kernel_files()?;
     let mut sampler = HostSampler::open(&settings)?;
     let mut frame = Vec::new();
-    for tick in 0..WARM_UP {
-        sampler.sample(UnixMillis(i64::from(tick)));
+    for _ in 0..WARM_UP {
+        sample(&mut sampler, &mut frame);
     }
     let bare = open_kernel_files()?
         .into_iter()
         .filter(|path| !before.contains(path))
         .map(|path| File::open(&path).with_context(|| format!("cannot open {}", path.display())))
         .collect::<anyhow::Result<Vec<File>>>()?;
-    let mut buffer = vec![0; 64 << 10];
-
-    let (mut sample, mut encoding, mut reading) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
-    let (mut entities, mut bytes_read) = (0, 0);
     sampler.take_cost();
-    for tick in 0..TICKS {
-        let mut mark = cpu_time();
-        let tick = sampler.sample(UnixMillis(i64::from(tick)));
-        sample += lap(&mut mark);
-        frame.clear();
-        encode(tick, &mut frame);
-        encoding += lap(&mut mark);
-        for file in &bare {
-            bytes_read += file.read_at(&mut buffer, 0)?;
-        }
-        reading += lap(&mut mark);
-        entities = tick.rows.len();
+    let entities = sample(&mut sampler, &mut frame);
+    let cost = sampler.take_cost();
+    println!(
+        "  a tick has {entities} entities, {} reads of files, {} bytes in them, {} bytes in its frame",
+        cost.files,
+        cost.bytes,
+        frame.len(),
+    );
+
+    for (when, pause, ticks) in
+        [("in a row", Duration::ZERO, 300), ("100 ms apart", Duration::from_millis(100), 100)]
+    {
+        let sampling = cpu_per_turn(ticks, pause, || {
+            sample(&mut sampler, &mut frame);
+        });
+        let mut buffer = vec![0; 64 << 10];
+        let reading = cpu_per_turn(ticks, pause, || {
+            for file in &bare {
+                // Only what it costs matters here, and a file that fails costs as well.
+                let _ = file.read_at(&mut buffer, 0);
+            }
+        });
+        println!(
+            "  {when:<14} {sampling:6.0} us CPU for sampling and encoding a tick, {reading:6.0} us for bare \
+             preads of its {} files: {:.2} times as much",
+            bare.len(),
+            sampling / reading,
+        );
     }
-    let files = sampler.take_cost().files / u64::from(TICKS);
-    println!(
-        "  a tick has      {entities} entities, {files} files read, {} bytes a frame",
-        frame.len()
-    );
-    println!("  sampling        {:6.0} us CPU a tick", micros(sample));
-    println!("  encoding        {:6.0} us CPU a tick", micros(encoding));
-    println!(
-        "  bare pread      {:6.0} us CPU for the same {} files, {} bytes; sampling and encoding take {:.2} times that",
-        micros(reading),
-        bare.len(),
-        bytes_read / TICKS as usize,
-        (sample + encoding).as_secs_f64() / reading.as_secs_f64(),
-    );
     Ok(())
+}
+
+/// Samples and encodes one tick; tells how many entities it has.
+fn sample(sampler: &mut HostSampler, frame: &mut Vec<u8>) -> usize {
+    let tick = sampler.sample(UnixMillis(0));
+    frame.clear();
+    encode(tick, frame);
+    tick.rows.len()
+}
+
+/// Microseconds of CPU time that `work` takes this thread, on average over so many turns.
+fn cpu_per_turn(turns: u32, pause: Duration, mut work: impl FnMut()) -> f64 {
+    let mut spent = Duration::ZERO;
+    for _ in 0..turns {
+        thread::sleep(pause);
+        let begun = cpu_time();
+        work();
+        spent += cpu_time().saturating_sub(begun);
+    }
+    spent.as_secs_f64() * 1e6 / f64::from(turns)
 }
 
 /// Runs the binary against a server, and asks the kernel what it took.
@@ -120,6 +140,7 @@ async fn measure_process(roots: &HostRoots) -> anyhow::Result<()> {
         .arg("--cgroup")
         .arg(&roots.cgroup)
         .stdin(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()?;
     let process = Process(child);
     server.takes(WARM_UP as usize).await;
@@ -128,7 +149,7 @@ async fn measure_process(roots: &HostRoots) -> anyhow::Result<()> {
     let cpu = process.cpu_time()?.saturating_sub(cpu);
     let ticks = server.taken().len() - ticks;
     println!(
-        "  whole process   {:6.0} us CPU a tick (each sent and acknowledged, {ticks} of them), peak RSS {:.1} MiB",
+        "  whole process  {:6.0} us CPU for a tick, its sending included, every {INTERVAL}; peak RSS {:.1} MiB",
         cpu.as_secs_f64() * 1e6 / ticks as f64,
         process.peak_rss_kib()? as f64 / 1024.0,
     );
@@ -182,15 +203,4 @@ fn open_kernel_files() -> anyhow::Result<Vec<PathBuf>> {
 fn cpu_time() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
-}
-
-/// CPU time of this thread since `mark`, which moves on.
-fn lap(mark: &mut Duration) -> Duration {
-    let now = cpu_time();
-    now.saturating_sub(std::mem::replace(mark, now))
-}
-
-/// Per tick, in microseconds.
-fn micros(total: Duration) -> f64 {
-    total.as_secs_f64() * 1e6 / f64::from(TICKS)
 }

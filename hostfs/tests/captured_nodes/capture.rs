@@ -23,6 +23,8 @@ pub(crate) struct Moment {
     pub(crate) node: NodeReading,
     pub(crate) entities: Vec<EntityReading>,
     pub(crate) summary: Value,
+    /// The version of its cgroups, and who makes them.
+    pub(crate) cgroups: (&'static str, Option<&'static str>),
 }
 
 /// One pod, container or node: what was read of it, and what kubelet said.
@@ -74,8 +76,10 @@ impl Moment {
     fn read(folder: &Path) -> Self {
         let text = |name| fs::read_to_string(folder.join(name)).unwrap();
         let mut host = Host::open(HostRoots::mounted_at(folder)).unwrap();
+        let cgroups = (host.cgroup_version(), host.cgroup_driver());
         let reading = host.read();
         Self {
+            cgroups,
             at: text("captured-at").trim().parse().unwrap(),
             node: *reading.node,
             entities: reading.entities().cloned().collect(),

@@ -15,6 +15,12 @@ fn is_close(ours: f64, kubelets: f64) -> bool {
 }
 
 #[test]
+fn a_node_tells_how_its_cgroups_are_made() {
+    assert_eq!(CapturedNode::unpack(V1).before.cgroups, ("v1", Some("cgroupfs")));
+    assert_eq!(CapturedNode::unpack(V2).before.cgroups, ("v2", Some("systemd")));
+}
+
+#[test]
 fn cpu_rates_are_kubelets() {
     for node in [V1, V2].map(CapturedNode::unpack) {
         for one in node.pods_and_containers() {
