@@ -9,6 +9,9 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     os::unix::fs::FileExt,
+    path::PathBuf,
+    thread::sleep,
+    time::Duration,
 };
 
 use cgroups::RealCgroups;
@@ -32,18 +35,20 @@ fn main() {
 /// Pods with a sandbox in a network namespace of its own, and a container beside it.
 fn node(containers: usize) -> RealCgroups {
     let cgroups = RealCgroups::make("bench").expect("made some before");
-    for pod in 0..containers / 2 {
-        let pod = format!("kubepods/burstable/pod0f9d4c1e-0000-0000-0000-{pod:012}");
-        let sandbox = format!("{pod}/{}", "a".repeat(64));
+    for number in 0..containers / 2 {
+        let pod = format!("kubepods/burstable/pod0f9d4c1e-0000-0000-0000-{number:012}");
+        let sandbox = format!("{pod}/a{number:063}");
         cgroups.add(&sandbox);
-        cgroups.add(&format!("{pod}/{}", "b".repeat(64)));
+        cgroups.add(&format!("{pod}/b{number:063}"));
         cgroups.start(&sandbox, "unshare", &["--net", "sleep", "3600"]);
     }
+    // Until the last one has its namespace.
+    sleep(Duration::from_millis(500));
     cgroups
 }
 
 /// The files that this process has open below `/proc` and `/sys`.
-fn open_files() -> BTreeSet<std::path::PathBuf> {
+fn open_files() -> BTreeSet<PathBuf> {
     let own = fs::read_dir("/proc/self/fd").expect("own files").flatten();
     own.filter_map(|link| fs::read_link(link.path()).ok())
         .filter(|path| path.is_file() && (path.starts_with("/proc") || path.starts_with("/sys")))

@@ -51,6 +51,17 @@ pub(crate) struct Member {
     removed: bool,
 }
 
+impl Member {
+    /// Reads the limits anew, tries again to open what was absent, and asks again whose network
+    /// this is.
+    fn refresh(&mut self, scratch: &mut Scratch) {
+        self.cgroup.refresh(scratch);
+        if let Some(namespace) = &mut self.namespace {
+            namespace.doubt();
+        }
+    }
+}
+
 /// The members, by path, so that each pod comes right before its containers.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
@@ -72,16 +83,16 @@ impl Members {
     pub(crate) fn grow_up(&mut self, scratch: &mut Scratch) {
         for member in self.all.iter_mut().filter(|member| member.entity.newborn) {
             member.entity.newborn = false;
-            // A runtime makes the cgroups of one container one after the other, and then sets the
-            // limits: not all of it may have been there when this one was found.
-            member.cgroup.refresh(scratch);
+            // A runtime makes the cgroups of one container one after the other, then sets the
+            // limits, then puts a process in: it may not have been done when this one was found.
+            member.refresh(scratch);
         }
     }
 
-    /// Reads all limits anew, and tries again to open what was absent.
+    /// Has each of them look anew at what hardly ever changes.
     pub(crate) fn refresh(&mut self, scratch: &mut Scratch) {
         for member in &mut self.all {
-            member.cgroup.refresh(scratch);
+            member.refresh(scratch);
         }
     }
 

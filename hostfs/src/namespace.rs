@@ -109,6 +109,14 @@ impl PodNamespace {
         matches!(place, Place::Pod { .. } | Place::PlainContainer { .. }).then_some(Self::Unknown)
     }
 
+    /// Has it looked for again where it seemed to be the node's: a process that was seen between
+    /// being put into its cgroup and into its namespace was in the node's then.
+    pub(crate) fn doubt(&mut self) {
+        if matches!(self, Self::Nodes { .. }) {
+            *self = Self::Unknown;
+        }
+    }
+
     /// What the interfaces carried; `None` when they are the node's, or cannot be read now.
     ///
     /// `candidates` are the cgroups of the pod and its containers.

@@ -84,6 +84,20 @@ fn a_pod_on_the_nodes_network_has_none_of_its_own() {
 }
 
 #[test]
+fn a_process_seen_before_it_had_its_namespace_is_asked_again() {
+    let host = FakeHost::v2();
+    let mut open = host.open();
+    let late = "kubepods/poda96ab411-2bca-47bf-90b4-002d39ce26bb";
+    host.add_v2(late);
+    host.write(&format!("sys/fs/cgroup/{late}/cgroup.procs"), "101\n");
+    namespace(&host, 101, &[("lo", 1), ("eth0", 70)]);
+    let received = |read: Snapshot| read.entities[2].network.map(|network| network.rx_bytes);
+    assert_eq!(received(Snapshot::of(&mut open)), None);
+    namespace(&host, 101, &[("lo", 1), ("net1", 4)]);
+    assert_eq!(received(Snapshot::of(&mut open)), Some(4));
+}
+
+#[test]
 fn a_broken_net_dev_is_not_a_quiet_network() {
     for text in
         ["", "eth0: 1 2 3\n", "eth0: 18446744073709551616 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n", "\0"]
