@@ -2,21 +2,40 @@
 
 mod descriptors;
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Parser;
 use kubemonitor_api::{Args, Monitor, Server, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
-    let settings = args.settings().unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        std::process::exit(2);
-    });
-    log(&settings.log)?;
+/// What programs end with after a wrong option.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let settings = match Args::parse().settings() {
+        Ok(settings) => settings,
+        Err(error) => return failed(&error, USAGE),
+    };
+    if let Err(error) = log(&settings.log) {
+        return failed(&error, USAGE);
+    }
+    match run(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error, 1),
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(status)
+}
+
+fn run(settings: Settings) -> anyhow::Result<()> {
     descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -44,7 +63,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 
 /// Logs lines of `key=value` to standard error, as containers do.
 fn log(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter).with_context(|| format!("--log {filter}"))?;
+    let filter = EnvFilter::try_new(filter).map_err(|error| anyhow!("--log {filter}: {error}"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -119,7 +119,9 @@ impl Args {
         let cluster = match self.kubeconfig {
             Some(file) if file.exists() => Cluster::Kubeconfig(file),
             Some(file) => return Err(SettingsError::Kubeconfig(file)),
-            None if self.kubernetes_service_host.is_some() => Cluster::Around,
+            None if self.kubernetes_service_host.is_some_and(|host| !host.is_empty()) => {
+                Cluster::Around
+            }
             None => Cluster::None,
         };
         Ok(Settings {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use kubemonitor_hostfs::HostError;
 use tokio::time::timeout;
-use tracing::{field::display, info, warn};
+use tracing::{info, warn};
 
 use crate::{
     ClientError, Settings,
@@ -51,7 +51,7 @@ pub async fn run(
         interval = %settings.interval,
         server = %settings.server,
         cgroups = %sampler.host().cgroup_version(),
-        driver = sampler.host().cgroup_driver().map(display),
+        driver = sampler.host().cgroup_driver().map(tracing::field::display),
         "collecting"
     );
     let outbox = Arc::new(Outbox::new(Capacity::for_interval(settings.interval)));

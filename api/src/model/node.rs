@@ -182,6 +182,6 @@ mod tests {
         assert_eq!(fields.len(), 25);
         let known: Vec<&String> =
             fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name).collect();
-        assert_eq!(known, ["node_name", "timestamp"]);
+        assert_eq!(known, ["timestamp", "node_name"]);
     }
 }

@@ -2,8 +2,6 @@
 
 use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr};
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::params::{Params, Question, documented};
@@ -16,8 +14,10 @@ pub(crate) struct PageParams {
     /// How many at most. The rest comes with `continue`.
     #[param(minimum = 1, example = 500)]
     limit: Option<u32>,
-    /// Where the page before ended: the token in its header `X-Continue`, also in `Link`.
-    #[param(rename = "continue", value_type = Option<String>, pattern = "^[A-Za-z0-9_-]+$")]
+    /// Where the page before ended: the token in its header `X-Continue`, also in `Link`. The list
+    /// goes on in the order it began in.
+    #[param(rename = "continue", value_type = Option<String>, example = "name~~6361727400",
+        pattern = "^-?(name|cpu|memory|network|disk)~([0-9a-f]{16})?~([0-9a-f]{2})*$")]
     after: Option<Cursor>,
     /// What to sort by: the newest sample's CPU, memory, network or disk traffic per second;
     /// `-` for the largest first. What is not known comes last.
@@ -28,24 +28,21 @@ pub(crate) struct PageParams {
 impl PageParams {
     /// What the list is sorted by.
     pub(crate) fn sorted_by(&self) -> SortBy {
-        self.sort.unwrap_or_default().by
+        self.order().by
+    }
+
+    fn order(&self) -> Sort {
+        self.after.as_ref().map(|cursor| cursor.sort).or(self.sort).unwrap_or_default()
     }
 }
 
 impl Question for PageParams {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
-        let limit = params.positive("limit")?;
-        let after: Option<Cursor> = params.parsed("continue")?;
-        let sort: Option<Sort> = params.parsed("sort")?;
-        let asked = sort.unwrap_or_default();
-        match &after {
-            Some(cursor) if cursor.sort != asked.to_string() => Err(ApiError::parameter(
-                "continue",
-                cursor.to_string(),
-                format!("this token is of a list sorted by `{}`: sort by that", cursor.sort),
-            )),
-            _ => Ok(Self { limit, after, sort }),
-        }
+        Ok(Self {
+            limit: params.positive("limit")?,
+            after: params.parsed("continue")?,
+            sort: params.parsed("sort")?,
+        })
     }
 
     fn names() -> Vec<String> {
@@ -149,7 +146,7 @@ pub(crate) struct Page<T> {
 impl PageParams {
     /// Sorts, and cuts the page out.
     pub(crate) fn cut<T: Listed>(&self, mut items: Vec<T>) -> Page<T> {
-        let sort = self.sort.unwrap_or_default();
+        let sort = self.order();
         let in_order = |a: &T, b: &T| sort.compare(&Place::of(a), &Place::of(b));
         if let Some(cursor) = &self.after {
             let place = cursor.place();
@@ -197,36 +194,40 @@ impl Sort {
 }
 
 /// Where a page ended: the place of its last item. It stays good when others come and go.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+///
+/// Written `sort~rank~key`: the rank's bits, since decimal digits could lose the last one, and the
+/// key in hexadecimal, since a URL would have to escape it otherwise.
+#[derive(Clone, Debug, PartialEq)]
 struct Cursor {
-    sort: String,
-    /// Its bits, since decimal digits could lose the last one.
-    rank: Option<u64>,
+    sort: Sort,
+    rank: Option<f64>,
     key: [String; 3],
 }
 
+/// Stands between the parts of a key, none of which has it.
+const SEPARATOR: char = '\0';
+
 impl Cursor {
     fn after(sort: Sort, last: &impl Listed) -> Self {
-        Self {
-            sort: sort.to_string(),
-            rank: last.rank().map(f64::to_bits),
-            key: last.key().map(str::to_owned),
-        }
+        Self { sort, rank: last.rank(), key: last.key().map(str::to_owned) }
     }
 
     fn place(&self) -> Place<'_> {
         let [name, namespace, identity] = &self.key;
-        Place {
-            rank: self.rank.map(f64::from_bits),
-            key: [name, namespace, identity].map(|part| Cow::Borrowed(part.as_str())),
-        }
+        let key = [name, namespace, identity].map(|part| Cow::Borrowed(part.as_str()));
+        Place { rank: self.rank, key }
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let json = serde_json::to_vec(self).map_err(|_| fmt::Error)?;
-        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(json))
+        write!(f, "{}~", self.sort)?;
+        if let Some(rank) = self.rank {
+            write!(f, "{:016x}", rank.to_bits())?;
+        }
+        f.write_str("~")?;
+        let key = self.key.join(&SEPARATOR.to_string());
+        key.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -235,9 +236,31 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const REMEDY: &str = "give the token of the page before, as its header `X-Continue` has it";
-        let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| REMEDY)?;
-        serde_json::from_slice(&json).map_err(|_| REMEDY)
+        let mut parts = text.splitn(3, '~');
+        let mut part = || parts.next().ok_or(REMEDY);
+        let (sort, rank, key) = (part()?, part()?, part()?);
+        // `from_str_radix` would take a sign and capitals, too.
+        let is_hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+        if !rank.chars().chain(key.chars()).all(is_hex) {
+            return Err(REMEDY);
+        }
+        let rank = match rank.len() {
+            0 => None,
+            16 => Some(u64::from_str_radix(rank, 16).map(f64::from_bits).map_err(|_| REMEDY)?),
+            _ => return Err(REMEDY),
+        };
+        let key = unhex(key).ok_or(REMEDY)?;
+        let mut parts = key.splitn(3, SEPARATOR).map(str::to_owned);
+        let key = std::array::from_fn(|_| parts.next().unwrap_or_default());
+        Ok(Self { sort: sort.parse().map_err(|_| REMEDY)?, rank, key })
     }
+}
+
+fn unhex(digits: &str) -> Option<String> {
+    let byte = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
+    // A key is UTF-8. What is not, is a place where nothing stands, but a place.
+    Some(String::from_utf8_lossy(&bytes?).into_owned())
 }
 
 #[cfg(test)]
@@ -295,15 +318,32 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_another_order_or_of_nobody_are_refused() {
-        let token = ask::<PageParams>("limit=1").unwrap().cut(items()).next.unwrap();
-        let refusal = ask::<PageParams>(&format!("sort=cpu&continue={token}")).unwrap_err();
-        assert!(refusal.to_string().contains("sorted by `name`"), "{refusal}");
-        for query in
-            ["continue=", "continue=abc", "continue=%C3%A9", "sort=size", "sort=", "limit=0"]
-        {
+    fn a_list_goes_on_in_the_order_it_began_in() {
+        let token = ask::<PageParams>("sort=-name&limit=2").unwrap().cut(items()).next.unwrap();
+        let rest = ask::<PageParams>(&format!("sort=cpu&continue={token}")).unwrap();
+        assert_eq!(names(&rest.cut(items())), "cba");
+    }
+
+    #[test]
+    fn tokens_of_nobody_and_unknown_orders_are_refused() {
+        for query in [
+            "continue=",
+            "continue=abc",
+            "continue=name",
+            "continue=name~",
+            "continue=size~~",
+            "continue=name~12~",
+            "continue=name~~6",
+            "continue=name~~%2b1",
+            "continue=name~~xy",
+            "sort=size",
+            "sort=",
+            "sort=--cpu",
+            "limit=0",
+        ] {
             assert!(ask::<PageParams>(query).is_err(), "{query}");
         }
+        assert!(ask::<PageParams>("continue=cpu~ffffffffffffffff~ff00").is_ok());
     }
 
     proptest! {

@@ -15,7 +15,7 @@ use crate::{
 /// The Deployments of a namespace.
 #[utoipa::path(
     get, path = "/api/namespaces/{namespace}/deployments", tag = "deployments",
-    params(("namespace" = String, Path, description = "The namespace."), TimeParams, PageParams),
+    params(("namespace" = String, Path, description = "The namespace.", example = "shop"), TimeParams, PageParams),
     responses(
         (status = 200, body = DeploymentList),
         BadRequest, Unknown, Busy,
@@ -39,8 +39,8 @@ pub(crate) async fn list(
 #[utoipa::path(
     get, path = "/api/namespaces/{namespace}/deployments/{deployment}", tag = "deployments",
     params(
-        ("namespace" = String, Path, description = "The namespace."),
-        ("deployment" = String, Path, description = "The Deployment's name."),
+        ("namespace" = String, Path, description = "The namespace.", example = "shop"),
+        ("deployment" = String, Path, description = "The Deployment's name.", example = "cart"),
         TimeParams,
     ),
     responses((status = 200, body = Vec<DeploymentSample>), BadRequest, Unknown, Busy),
@@ -58,8 +58,8 @@ pub(crate) async fn one(
 #[utoipa::path(
     get, path = "/api/namespaces/{namespace}/deployments/{deployment}/pods", tag = "deployments",
     params(
-        ("namespace" = String, Path, description = "The namespace."),
-        ("deployment" = String, Path, description = "The Deployment's name."),
+        ("namespace" = String, Path, description = "The namespace.", example = "shop"),
+        ("deployment" = String, Path, description = "The Deployment's name.", example = "cart"),
         TimeParams, PageParams, PodParams,
     ),
     responses(

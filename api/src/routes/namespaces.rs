@@ -32,7 +32,7 @@ pub(crate) async fn list(
 /// One namespace.
 #[utoipa::path(
     get, path = "/api/namespaces/{namespace}", tag = "namespaces",
-    params(("namespace" = String, Path, description = "The namespace."), TimeParams),
+    params(("namespace" = String, Path, description = "The namespace.", example = "shop"), TimeParams),
     responses((status = 200, body = Vec<NamespaceSample>), BadRequest, Unknown, Busy),
 )]
 pub(crate) async fn one(
@@ -46,7 +46,7 @@ pub(crate) async fn one(
 /// The pods of a namespace.
 #[utoipa::path(
     get, path = "/api/namespaces/{namespace}/pods", tag = "namespaces",
-    params(("namespace" = String, Path, description = "The namespace."), TimeParams, PageParams, PodParams),
+    params(("namespace" = String, Path, description = "The namespace.", example = "shop"), TimeParams, PageParams, PodParams),
     responses(
         (status = 200, body = PodList), BadRequest, Unknown, Busy
     ),
@@ -69,8 +69,8 @@ pub(crate) async fn pods(
 #[utoipa::path(
     get, path = "/api/namespaces/{namespace}/pods/{pod}", tag = "namespaces",
     params(
-        ("namespace" = String, Path, description = "The namespace."),
-        ("pod" = String, Path, description = "The pod's name, or its UID."),
+        ("namespace" = String, Path, description = "The namespace.", example = "shop"),
+        ("pod" = String, Path, description = "The pod's name, or its UID.", example = "cart-5f9c6d7b8-x2k4q"),
         TimeParams,
     ),
     responses((status = 200, body = Vec<PodSample>), BadRequest, Unknown, Busy),
@@ -87,8 +87,8 @@ pub(crate) async fn pod(
 #[utoipa::path(
     get, path = "/api/namespaces/{namespace}/pods/{pod}/containers", tag = "namespaces",
     params(
-        ("namespace" = String, Path, description = "The namespace."),
-        ("pod" = String, Path, description = "The pod's name, or its UID."),
+        ("namespace" = String, Path, description = "The namespace.", example = "shop"),
+        ("pod" = String, Path, description = "The pod's name, or its UID.", example = "cart-5f9c6d7b8-x2k4q"),
         TimeParams, PageParams,
     ),
     responses(

@@ -29,7 +29,7 @@ pub(crate) async fn list(
 /// One node.
 #[utoipa::path(
     get, path = "/api/nodes/{node}", tag = "nodes",
-    params(("node" = String, Path, description = "The node's name."), TimeParams),
+    params(("node" = String, Path, description = "The node's name.", example = "worker-1"), TimeParams),
     responses((status = 200, body = Vec<NodeSample>), BadRequest, Unknown, Busy),
 )]
 pub(crate) async fn one(
@@ -43,7 +43,7 @@ pub(crate) async fn one(
 /// The pods on a node.
 #[utoipa::path(
     get, path = "/api/nodes/{node}/pods", tag = "nodes",
-    params(("node" = String, Path, description = "The node's name."), TimeParams, PageParams, PodParams),
+    params(("node" = String, Path, description = "The node's name.", example = "worker-1"), TimeParams, PageParams, PodParams),
     responses(
         (status = 200, body = PodList), BadRequest, Unknown, Busy
     ),

@@ -52,7 +52,7 @@ impl Question for ChoiceParams {
 /// One pod, by its name or its UID.
 #[utoipa::path(
     get, path = "/api/pods/{pod}", tag = "pods",
-    params(("pod" = String, Path, description = "The pod's name, or its UID."), TimeParams, ChoiceParams),
+    params(("pod" = String, Path, description = "The pod's name, or its UID.", example = "cart-5f9c6d7b8-x2k4q"), TimeParams, ChoiceParams),
     responses((status = 200, body = Vec<PodSample>), BadRequest, Unknown, Ambiguous, Busy),
 )]
 pub(crate) async fn one(

@@ -29,7 +29,7 @@ const TAKEN: Json<Taken> = Json(Taken { status: "ok" });
 /// A sample of a node.
 #[utoipa::path(
     post, path = "/api/nodes/{node}", tag = "writes",
-    params(("node" = String, Path, description = "The node's name, as the body has it.")),
+    params(("node" = String, Path, description = "The node's name, as the body has it.", example = "worker-1")),
     request_body = PushedSample,
     responses((status = 200, body = Taken), WriteRefused), security((), ("token" = [])),
 )]
@@ -48,7 +48,7 @@ pub(crate) async fn node(
 /// A sample of a pod.
 #[utoipa::path(
     post, path = "/api/pods/{pod}", tag = "writes",
-    params(("pod" = String, Path, description = "The pod's name, as the body has it.")),
+    params(("pod" = String, Path, description = "The pod's name, as the body has it.", example = "cart-5f9c6d7b8-x2k4q")),
     request_body = PushedSample,
     responses((status = 200, body = Taken), WriteRefused), security((), ("token" = [])),
 )]
@@ -81,7 +81,7 @@ pub(crate) async fn pod(
 /// A sample of a namespace. It stands before the sum over its pods for as long as it is pushed.
 #[utoipa::path(
     post, path = "/api/namespaces/{namespace}", tag = "writes",
-    params(("namespace" = String, Path, description = "The namespace, as the body has it.")),
+    params(("namespace" = String, Path, description = "The namespace, as the body has it.", example = "shop")),
     request_body = PushedSample,
     responses((status = 200, body = Taken), WriteRefused), security((), ("token" = [])),
 )]
@@ -101,8 +101,8 @@ pub(crate) async fn namespace(
 #[utoipa::path(
     post, path = "/api/namespaces/{namespace}/deployments/{deployment}", tag = "writes",
     params(
-        ("namespace" = String, Path, description = "The namespace, as the body has it."),
-        ("deployment" = String, Path, description = "The Deployment's name, as the body has it."),
+        ("namespace" = String, Path, description = "The namespace, as the body has it.", example = "shop"),
+        ("deployment" = String, Path, description = "The Deployment's name, as the body has it.", example = "cart"),
     ),
     request_body = PushedSample,
     responses((status = 200, body = Taken), WriteRefused), security((), ("token" = [])),

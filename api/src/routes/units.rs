@@ -29,7 +29,7 @@ pub(crate) async fn list(
 /// The units of a node.
 #[utoipa::path(
     get, path = "/api/nodes/{node}/units", tag = "units",
-    params(("node" = String, Path, description = "The node's name."), TimeParams, PageParams),
+    params(("node" = String, Path, description = "The node's name.", example = "worker-1"), TimeParams, PageParams),
     responses(
         (status = 200, body = UnitList), BadRequest, Unknown, Busy
     ),
@@ -51,7 +51,7 @@ pub(crate) async fn on_node(
 #[utoipa::path(
     get, path = "/api/nodes/{node}/units/{unit}", tag = "units",
     params(
-        ("node" = String, Path, description = "The node's name."), ("unit" = String, Path, description = "The unit's name."),
+        ("node" = String, Path, description = "The node's name.", example = "worker-1"), ("unit" = String, Path, description = "The unit's name.", example = "containerd.service"),
         TimeParams,
     ),
     responses((status = 200, body = Vec<UnitSample>), BadRequest, Unknown, Busy),

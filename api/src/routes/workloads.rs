@@ -16,7 +16,7 @@ use crate::{
 /// bare ReplicaSet, bare Pod.
 #[utoipa::path(
     get, path = "/api/namespaces/{namespace}/workloads", tag = "workloads",
-    params(("namespace" = String, Path, description = "The namespace."), TimeParams, PageParams),
+    params(("namespace" = String, Path, description = "The namespace.", example = "shop"), TimeParams, PageParams),
     responses(
         (status = 200, body = WorkloadList),
         BadRequest, Unknown, Busy,
@@ -40,9 +40,9 @@ pub(crate) async fn list(
 #[utoipa::path(
     get, path = "/api/namespaces/{namespace}/workloads/{kind}/{name}", tag = "workloads",
     params(
-        ("namespace" = String, Path, description = "The namespace."),
-        ("kind" = String, Path, description = "Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicaSet or Pod."),
-        ("name" = String, Path, description = "The workload's name."),
+        ("namespace" = String, Path, description = "The namespace.", example = "shop"),
+        ("kind" = String, Path, description = "Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicaSet or Pod.", example = "Deployment"),
+        ("name" = String, Path, description = "The workload's name.", example = "cart"),
         TimeParams,
     ),
     responses((status = 200, body = Vec<WorkloadSample>), BadRequest, Unknown, Busy),
@@ -60,9 +60,9 @@ pub(crate) async fn one(
 #[utoipa::path(
     get, path = "/api/namespaces/{namespace}/workloads/{kind}/{name}/pods", tag = "workloads",
     params(
-        ("namespace" = String, Path, description = "The namespace."),
-        ("kind" = String, Path, description = "Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicaSet or Pod."),
-        ("name" = String, Path, description = "The workload's name."),
+        ("namespace" = String, Path, description = "The namespace.", example = "shop"),
+        ("kind" = String, Path, description = "Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicaSet or Pod.", example = "Deployment"),
+        ("name" = String, Path, description = "The workload's name.", example = "cart"),
         TimeParams, PageParams, PodParams,
     ),
     responses(

@@ -253,6 +253,25 @@ fn what_a_complete_list_does_not_name_is_gone() {
 }
 
 #[test]
+fn a_list_that_says_nothing_new_changes_nothing() {
+    let list = || {
+        [
+            Observation::ListingBegins(Kind::Pods),
+            Observation::Pod(pod("a", "a")),
+            Observation::ListingEnds(Kind::Pods),
+        ]
+    };
+    let inventory = told(list());
+    let mut joins = inventory.subscribe();
+    let before = joins.drain();
+    for observation in list() {
+        inventory.observe(observation, T1);
+    }
+    assert!(Arc::ptr_eq(&inventory.pods()[0], &before[0]));
+    assert_eq!(joins.drain(), []);
+}
+
+#[test]
 fn a_list_that_breaks_off_ends_nothing() {
     let inventory = told([
         Observation::ListingBegins(Kind::Pods),

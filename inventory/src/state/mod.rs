@@ -121,7 +121,7 @@ impl State {
             // Its owner may be gone by now, but it is what made it.
             before.filter(|before| before.owner == pod.owner)?.workload.clone()
         });
-        self.store(slot, &Arc::new(pod));
+        self.store(slot, pod);
     }
 
     fn place(&self, pod: &PodMeta) -> Option<Arc<WorkloadKey>> {
@@ -141,7 +141,7 @@ impl State {
         let workload = self.place(pod);
         if workload.is_some() && workload != pod.workload {
             let pod = PodMeta { workload, ..PodMeta::clone(pod) };
-            self.store(Some(slot), &Arc::new(pod));
+            self.store(Some(slot), pod);
         }
     }
 
@@ -150,20 +150,27 @@ impl State {
             && pod.ended_at.is_none()
         {
             let pod = PodMeta { ended_at: Some(at), ..PodMeta::clone(pod) };
-            self.store(Some(slot), &Arc::new(pod));
+            self.store(Some(slot), pod);
         }
     }
 
-    fn store(&mut self, slot: Option<Slot>, pod: &Arc<PodMeta>) {
+    fn store(&mut self, slot: Option<Slot>, pod: PodMeta) -> (Slot, Arc<PodMeta>) {
         let epoch = self.listings.epoch(Kind::Pods);
+        let known = slot.and_then(|slot| Some((slot, Arc::clone(self.pods.get(slot)?))));
+        // Most of what a second list says is known.
+        if let Some((slot, known)) = known.filter(|(_, known)| **known == pod) {
+            self.pods.touch(slot, epoch);
+            return (slot, known);
+        }
+        let pod = Arc::new(pod);
         let (slot, before) = match slot {
-            Some(slot) => (slot, self.pods.replace(slot, pod, epoch)),
-            None => (self.pods.insert(pod, epoch), None),
+            Some(slot) => (slot, self.pods.replace(slot, &pod, epoch)),
+            None => (self.pods.insert(&pod, epoch), None),
         };
         if let Some(before) = &before {
             self.groups.remove(slot, before);
         }
-        self.groups.add(slot, pod);
+        self.groups.add(slot, &pod);
         let moved = before.is_none_or(|before| {
             (&before.node, &before.workload, before.ended_at)
                 != (&pod.node, &pod.workload, pod.ended_at)
@@ -171,6 +178,7 @@ impl State {
         if moved {
             self.subscribers.tell(slot);
         }
+        (slot, pod)
     }
 
     fn put_owner(&mut self, kind: &WorkloadKind, object: &Object) {
@@ -200,18 +208,17 @@ impl State {
 
     /// The pod that a pushed sample belongs to.
     pub(crate) fn record_pushed(&mut self, pushed: &PushedPod, at: UnixMillis) -> Arc<PodMeta> {
-        let slot = self.pods.called(&pushed.namespace, &pushed.name);
-        if let Some(slot) = slot
+        let known = self.pods.called(&pushed.namespace, &pushed.name);
+        let known = known.and_then(|slot| Some((slot, self.pods.get(slot)?)));
+        if let Some((slot, pod)) = known
             && !self.pods.is_pushed(slot)
-            && let Some(known) = self.pods.get(slot)
         {
-            return Arc::clone(known);
+            return Arc::clone(pod);
         }
-        let pod = Arc::new(self.pushed_pod(pushed));
-        self.store(slot, &pod);
-        if let Some(slot) = self.pods.with_api_uid(&pod.api_uid) {
-            self.pods.note_pushed(slot, at);
-        }
+        let slot = known.map(|(slot, _)| slot);
+        let pod = self.pushed_pod(pushed);
+        let (slot, pod) = self.store(slot, pod);
+        self.pods.note_pushed(slot, at);
         pod
     }
 

@@ -118,6 +118,13 @@ impl Pods {
         Some(before)
     }
 
+    /// The pod was seen, as it is known.
+    pub(crate) fn touch(&mut self, slot: Slot, epoch: Epoch) {
+        if let Some(entry) = self.entries.get_mut(slot as usize) {
+            entry.epoch = epoch;
+        }
+    }
+
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<Arc<PodMeta>> {
         let entry = self.entries.try_remove(slot as usize)?;
         self.unlink(slot, &entry.pod);

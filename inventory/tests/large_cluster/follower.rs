@@ -24,6 +24,8 @@ pub(crate) struct Report {
     pub(crate) rss_kib: u64,
     /// The most it ever had.
     pub(crate) peak_kib: u64,
+    /// CPU time used until now, in hundredths of a second.
+    pub(crate) cpu_centiseconds: u64,
 }
 
 /// The cluster to follow, if this is the process that is measured.
@@ -55,7 +57,15 @@ fn report(inventory: &Inventory, before: u64) {
     let present = pods.iter().filter(|pod| pod.ended_at.is_none()).count();
     let joined = pods.iter().filter(|pod| pod.workload.is_some()).count();
     let nodes = inventory.nodes().len();
-    println!("\n{MARK} {nodes} {present} {joined} {before} {rss} {peak}");
+    let cpu = cpu_centiseconds();
+    println!("\n{MARK} {nodes} {present} {joined} {before} {rss} {peak} {cpu}");
+}
+
+/// User and system time of `/proc/self/stat`, whose clock ticks a hundred times a second.
+fn cpu_centiseconds() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
 
 /// A line of `/proc/self/status`, in KiB.
@@ -105,6 +115,7 @@ impl Follower {
                     rss_kib_before: numbers[3],
                     rss_kib: numbers[4],
                     peak_kib: numbers[5],
+                    cpu_centiseconds: numbers[6],
                 };
             }
         }

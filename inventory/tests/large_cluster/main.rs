@@ -67,8 +67,9 @@ fn follow(test: &str, size: Size, limit_mebibytes: u64) {
 
         let per_pod = (synced.rss_kib - synced.rss_kib_before) * 1024 / size.pods as u64;
         println!(
-            "{size:?}: listed in {seconds:.1} s; {} MiB of memory, {} MiB before, {per_pod} bytes a \
+            "{size:?}: listed in {seconds:.1} s with {:.1} s of CPU; {} MiB of memory, {} MiB before, {per_pod} bytes a \
              pod; at most {} MiB; after a second list {} MiB, at most {} MiB",
+            synced.cpu_centiseconds as f64 / 100.0,
             synced.rss_kib / 1024,
             synced.rss_kib_before / 1024,
             synced.peak_kib / 1024,

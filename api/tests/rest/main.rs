@@ -1,0 +1,9 @@
+//! The REST contract, over real HTTP.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+mod frames;
+mod lists;
+mod nodes;
+mod support;
+mod windows;

@@ -1,0 +1,92 @@
+//! A server that follows a captured cluster.
+
+use kube::{Client, Config};
+use kubemonitor_fake_kubernetes::{FakeKubernetes, Fixture};
+use kubemonitor_inventory::{Inventory, Watchers};
+use kubemonitor_model::{EntityRow, Metric};
+use serde_json::Value;
+
+use super::{Running, container, node, pod, recent, settings, tick};
+
+/// The captured cluster of two nodes and 15 pods, 14 of which run, and a server that follows it.
+pub(crate) struct Captured {
+    pub(crate) kubernetes: FakeKubernetes,
+    pub(crate) server: Running,
+    _watchers: Watchers,
+}
+
+/// What each pod has used at a tick: a container has half of its pod's.
+const CPU_NANOS_PER_TICK: u64 = 500_000_000;
+const MEMORY_BYTES: u64 = 10 << 20;
+const BYTES_PER_TICK: u64 = 5000;
+
+impl Captured {
+    /// A server that knows the cluster and has measured nothing.
+    pub(crate) async fn start() -> Self {
+        let kubernetes = FakeKubernetes::start().await;
+        kubernetes.load(&Fixture::captured());
+        let client = Client::try_from(Config::new(kubernetes.url().parse().unwrap())).unwrap();
+        let (inventory, watchers) = Inventory::following(&client);
+        let server = Running::with(&settings(), inventory).await;
+        server.eventually("/ready", |answer| answer["status"] == "ready").await;
+        Self { kubernetes, server, _watchers: watchers }
+    }
+
+    /// The same after `ticks` ticks of both nodes' collectors: each pod uses 100 millicores, 10 MiB
+    /// and 1,000 bytes a second of each kind of traffic.
+    pub(crate) async fn measured(ticks: i64) -> Self {
+        let captured = Self::start().await;
+        for ago in (0..ticks).rev() {
+            captured.measure(ago, ticks - ago, |_| true).await;
+        }
+        captured
+    }
+
+    /// One tick of both nodes, `ago` intervals ago and the `nth` of all, with the pods that are
+    /// `there`.
+    pub(crate) async fn measure(&self, ago: i64, nth: i64, there: impl Fn(&Value) -> bool) {
+        let nth = u64::try_from(nth).unwrap();
+        for name in ["lab-node", "lab-v2"] {
+            let mut rows = vec![node(name, &[(Metric::CpuUsage, nth * 4 * CPU_NANOS_PER_TICK)])];
+            let pods = &Fixture::captured().lists["pods"];
+            let running = |pod: &&Value| {
+                pod["spec"]["nodeName"] == name && pod["status"]["phase"] == "Running"
+            };
+            let mut containers = Vec::new();
+            for found in pods.iter().filter(running).filter(|pod| there(pod)) {
+                let place = u32::try_from(rows.len()).unwrap();
+                rows.push(used(pod(found["metadata"]["uid"].as_str().unwrap(), &[]), nth));
+                for id in container_ids(found) {
+                    containers.push(used(container(&id, place, &[]), nth));
+                }
+            }
+            rows.extend(containers);
+            self.server.tick(&tick(name, recent(ago), rows)).await;
+        }
+    }
+}
+
+fn used(mut entity: EntityRow, nth: u64) -> EntityRow {
+    for (metric, value) in [
+        (Metric::CpuUsage, nth * CPU_NANOS_PER_TICK),
+        (Metric::MemoryWorkingSet, MEMORY_BYTES),
+        (Metric::DiskReadBytes, nth * BYTES_PER_TICK),
+        (Metric::DiskWriteBytes, nth * BYTES_PER_TICK),
+        (Metric::NetworkRxBytes, nth * BYTES_PER_TICK),
+        (Metric::NetworkTxBytes, nth * BYTES_PER_TICK),
+    ] {
+        entity.row.set(metric, Some(value));
+    }
+    entity
+}
+
+/// The containers that run, and the sandbox, which no status names.
+fn container_ids(pod: &Value) -> Vec<String> {
+    let statuses = ["containerStatuses", "initContainerStatuses"]
+        .into_iter()
+        .flat_map(|field| pod["status"][field].as_array().into_iter().flatten());
+    let running = statuses.filter(|status| status["state"]["running"].is_object());
+    let ids = running.map(|status| status["containerID"].as_str().unwrap());
+    let sandbox = format!("{:0>64}", pod["metadata"]["uid"].as_str().unwrap().replace('-', ""));
+    ids.map(|id| id.trim_start_matches("containerd://").to_owned()).chain([sandbox]).collect()
+}
