@@ -1,0 +1,106 @@
+//! Some of the nodes, and the connection they share.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use kubemonitor_model::{Interval, Tick, UnixMillis};
+use tokio::{sync::Barrier, time::Instant};
+
+use super::{Pace, Plan, connection::Connection, tally::Tally};
+use crate::{
+    NamedFleet,
+    clock::until,
+    fleet::{Node, empty_tick},
+};
+
+/// What all workers have in common.
+pub(super) struct Shared {
+    pub(super) plan: Plan,
+    pub(super) start: UnixMillis,
+    pub(super) interval: Interval,
+    /// Where workers without a clock wait for one another, so that a tick is sent as a whole before
+    /// the next one, as it is by a real cluster.
+    pub(super) together: Barrier,
+    pub(super) tally: Arc<Tally>,
+    pub(super) names: Option<Arc<NamedFleet>>,
+}
+
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    /// Each with how long after a tick its frame is due, soonest first.
+    nodes: Vec<(Duration, Node)>,
+    connection: Connection,
+}
+
+thread_local! {
+    /// A tick takes some hundred bytes a value: too much to keep one for each of 5,000 connections.
+    static SCRATCH: std::cell::RefCell<Tick> = std::cell::RefCell::new(empty_tick());
+}
+
+impl Worker {
+    pub(super) fn new(shared: Arc<Shared>, nodes: Vec<Node>) -> Self {
+        let spread = match shared.plan.pace {
+            Pace::Clock(spread) => spread,
+            Pace::Unpaced => Duration::ZERO,
+        };
+        let mut nodes: Vec<_> =
+            nodes.into_iter().map(|node| (spread.mul_f64(fastrand::f64()), node)).collect();
+        nodes.sort_by_key(|(offset, _)| *offset);
+        let connection = Connection::new(shared.plan.server.clone());
+        Self { shared, nodes, connection }
+    }
+
+    /// Sends every tick of every node.
+    pub(super) async fn work(mut self) {
+        for number in 0..self.shared.plan.ticks {
+            let millis = i64::from(number) * self.shared.interval.millis().cast_signed();
+            let at = UnixMillis(self.shared.start.0 + millis);
+            match self.shared.plan.pace {
+                Pace::Clock(_) => self.tick_by_the_clock(at).await,
+                Pace::Unpaced => {
+                    self.tick(at).await;
+                    self.shared.together.wait().await;
+                }
+            }
+        }
+    }
+
+    async fn tick(&mut self, at: UnixMillis) {
+        for (_, node) in &mut self.nodes {
+            let frame = frame(node, at, self.shared.names.as_deref());
+            send(&mut self.connection, frame, &self.shared.tally).await;
+        }
+    }
+
+    async fn tick_by_the_clock(&mut self, at: UnixMillis) {
+        let began = Instant::now() + until(at);
+        for (offset, node) in &mut self.nodes {
+            let due = began + *offset;
+            tokio::time::sleep_until(due).await;
+            let frame = frame(node, at, self.shared.names.as_deref());
+            self.shared.tally.lagged(due.elapsed());
+            send(&mut self.connection, frame, &self.shared.tally).await;
+        }
+    }
+}
+
+/// The frame of a node's next tick.
+fn frame(node: &mut Node, at: UnixMillis, names: Option<&NamedFleet>) -> Bytes {
+    SCRATCH.with_borrow_mut(|tick| {
+        node.measure(at, tick);
+        if let Some(names) = names {
+            node.born().iter().for_each(|&place| names.replace(place));
+        }
+        let mut bytes = Vec::new();
+        kubemonitor_frame::encode(tick, &mut bytes);
+        bytes.into()
+    })
+}
+
+async fn send(connection: &mut Connection, frame: Bytes, tally: &Tally) {
+    let (bytes, sent) = (frame.len(), Instant::now());
+    match connection.post(frame).await {
+        Ok(receipt) => tally.taken(bytes, &receipt, sent.elapsed()),
+        Err(refusal) => tally.failed(refusal),
+    }
+}
