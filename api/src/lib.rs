@@ -5,7 +5,6 @@
 //! a frame: `written` (who, how large) -> decode -> store.
 
 mod access;
-mod cluster;
 mod errors;
 mod housekeeping;
 mod joins;
@@ -13,6 +12,7 @@ mod limits;
 mod model;
 mod monitor;
 mod openapi;
+mod opened;
 mod pushed;
 mod query;
 mod routes;
@@ -21,7 +21,7 @@ mod settings;
 mod written;
 
 pub use access::Access;
-pub use cluster::{Cluster, ClusterError};
 pub use monitor::Monitor;
+pub use opened::{OpenError, Opened};
 pub use server::{ListenError, Server};
 pub use settings::{Args, Settings, SettingsError, Storage, StorageArgs};

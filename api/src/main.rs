@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
-use kubemonitor_api::{Args, Monitor, Server, Settings};
+use kubemonitor_api::{Args, Opened, Server, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -47,8 +47,7 @@ fn run(settings: Settings) -> anyhow::Result<()> {
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut int = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let (inventory, watchers) = settings.cluster.inventory().await?;
-    let monitor = Monitor::open(&settings, inventory)?;
+    let Opened { monitor, watchers, .. } = Opened::with(&settings).await?;
     let server = Server::bind(settings.listen, monitor).await?;
     tracing::info!(address = %server.address(), cluster = ?settings.cluster, "serving");
     let stop = async {
@@ -58,7 +57,9 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         }
     };
     server.serve(stop).await;
-    drop(watchers);
+    if let Some(watchers) = watchers {
+        watchers.stop().await;
+    }
     Ok(())
 }
 

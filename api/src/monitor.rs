@@ -1,16 +1,16 @@
 //! What all handlers share: the store, the inventory, and the limits.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use kubemonitor_inventory::Inventory;
+use kubemonitor_inventory::{Inventory, NameBook};
 use kubemonitor_model::{NodeName, UnixMillis};
-use kubemonitor_store::{DiskError, Recovered, Store};
+use kubemonitor_store::{Recovered, Store};
 
 use crate::{
-    Settings, Storage,
+    OpenError, Settings, Storage,
     access::Access,
     limits::{Answering, IngestBudget},
 };
@@ -22,6 +22,8 @@ pub struct Monitor {
     pub(crate) store: Store,
     /// What Kubernetes says.
     pub(crate) inventory: Inventory,
+    /// What Kubernetes has said of pods, on disk where the store is.
+    pub(crate) names: Option<Mutex<NameBook>>,
     /// How long samples are kept as they were measured.
     pub(crate) retention: Duration,
     /// How far back answers reach; beyond the retention in coarser steps.
@@ -35,6 +37,9 @@ pub struct Monitor {
     /// The node under which the store has what was pushed without one.
     pub(crate) nowhere: NodeName,
 }
+
+/// Where names are in the data directory.
+const NAMES: &str = "names/pods.jsonl";
 
 /// A handle on the state, as handlers have it.
 pub(crate) type Shared = Arc<Monitor>;
@@ -52,20 +57,28 @@ impl Monitor {
     ///
     /// # Errors
     /// If the data directory cannot be used.
-    pub fn open(settings: &Settings, inventory: Inventory) -> Result<Self, DiskError> {
+    pub fn open(settings: &Settings, inventory: Inventory) -> Result<Self, OpenError> {
         let Storage { limits, disk } = &settings.storage;
-        let store = match disk {
+        let (store, names) = match disk {
             Some(disk) => {
-                let (store, recovered) = Store::open(*limits, disk)?;
-                let Recovered { blocks, entries } = recovered;
-                tracing::info!(folder = %disk.folder.display(), blocks, entries, "read back");
-                store
+                let (store, Recovered { blocks, entries }) = Store::open(*limits, disk)?;
+                let (names, pods) = NameBook::open(&disk.folder.join(NAMES))?;
+                let folder = disk.folder.display();
+                tracing::info!(%folder, blocks, entries, pods = pods.len(), "read back");
+                let horizon = now().minus(millis(limits.retention));
+                for pod in pods {
+                    if pod.ended_at.is_none_or(|ended_at| ended_at >= horizon) {
+                        inventory.recall(pod);
+                    }
+                }
+                (store, Some(Mutex::new(names)))
             }
-            None => Store::new(*limits),
+            None => (Store::new(*limits), None),
         };
         Ok(Self {
             store,
             inventory,
+            names,
             retention: limits.retention,
             reach: settings.storage.reach(),
             access: settings.access.clone(),
@@ -85,6 +98,11 @@ impl Monitor {
         names.dedup();
         names
     }
+}
+
+/// A duration in milliseconds.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The server's clock.

@@ -11,8 +11,9 @@ use std::{
 };
 
 use anyhow::Context;
-use kubemonitor_api::{Access, Cluster, Monitor, Server, StorageArgs};
+use kubemonitor_api::{Access, Opened, Server, StorageArgs};
 use kubemonitor_hostfs::HostRoots;
+use kubemonitor_inventory::Cluster;
 use kubemonitor_model::{Interval, NodeName};
 use tokio::sync::oneshot;
 
@@ -80,11 +81,11 @@ pub(crate) async fn run(args: Args, stop: impl Future<Output = ()>) -> anyhow::R
         listen: SocketAddr::new(args.address, args.port),
         storage: args.storage.storage(),
         access: Access::Open,
-        cluster: args.kubeconfig.map_or(Cluster::None, Cluster::Kubeconfig),
+        cluster: args.kubeconfig.map(|file| Cluster::Kubeconfig(vec![file])),
         log: String::new(),
     };
-    let (inventory, watchers) = settings.cluster.inventory().await?;
-    let server = Server::bind(settings.listen, Monitor::open(&settings, inventory)?).await?;
+    let Opened { monitor, watchers, .. } = Opened::with(&settings).await?;
+    let server = Server::bind(settings.listen, monitor).await?;
     let port = server.address().port();
     let collector = kubemonitor_collector::Settings {
         server: loopback(server.address()).parse().context("the collector's way to the server")?,
@@ -105,7 +106,9 @@ pub(crate) async fn run(args: Args, stop: impl Future<Output = ()>) -> anyhow::R
     // The server may be gone already only if it panicked, which its task then says.
     let _ = measured.send(());
     serving.await.context("the server failed")?;
-    drop(watchers);
+    if let Some(watchers) = watchers {
+        watchers.stop().await;
+    }
     outcome?;
     Ok(ExitCode::SUCCESS)
 }

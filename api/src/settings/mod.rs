@@ -2,12 +2,14 @@
 
 mod storage;
 
-use std::{fs, io, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, fs, io, net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 
 pub use self::storage::{Storage, StorageArgs};
-use crate::{Access, Cluster};
+use kubemonitor_inventory::Cluster;
+
+use crate::Access;
 
 /// The monitoring server: takes collectors' frames and answers over REST.
 #[derive(Debug, Parser)]
@@ -23,7 +25,7 @@ pub struct Args {
     token_file: Option<PathBuf>,
     /// How to reach the cluster; within a cluster its service account is used without asking.
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
+    kubeconfig: Option<OsString>,
     /// What to log: error, warn, info, debug or trace, also by module (`warn,kubemonitor_api=debug`).
     #[arg(long, env = "LOG", default_value = "info")]
     log: String,
@@ -32,7 +34,7 @@ pub struct Args {
     debug: bool,
     /// Set by Kubernetes in every pod.
     #[arg(long, env = "KUBERNETES_SERVICE_HOST", hide = true)]
-    kubernetes_service_host: Option<String>,
+    kubernetes_service_host: Option<OsString>,
 }
 
 /// Valid settings.
@@ -44,8 +46,8 @@ pub struct Settings {
     pub storage: Storage,
     /// Who may write.
     pub access: Access,
-    /// Whom to ask about names.
-    pub cluster: Cluster,
+    /// Whom to ask about names; where there is nobody, names are what cgroups say.
+    pub cluster: Option<Cluster>,
     /// What to log.
     pub log: String,
 }
@@ -64,22 +66,13 @@ pub enum SettingsError {
     /// There is none.
     #[error("--token-file {0}: the file is empty; put the token in it, in one line")]
     EmptyToken(PathBuf),
-    /// There is no such file.
-    #[error("--kubeconfig {0}: no such file; leave it out to run without a cluster")]
-    Kubeconfig(PathBuf),
 }
 
 impl Args {
     /// What was typed, checked.
     pub fn settings(self) -> Result<Settings, SettingsError> {
-        let cluster = match self.kubeconfig {
-            Some(file) if file.exists() => Cluster::Kubeconfig(file),
-            Some(file) => return Err(SettingsError::Kubeconfig(file)),
-            None if self.kubernetes_service_host.is_some_and(|host| !host.is_empty()) => {
-                Cluster::Around
-            }
-            None => Cluster::None,
-        };
+        let service_host = self.kubernetes_service_host.filter(|host| !host.is_empty());
+        let cluster = Cluster::chosen(self.kubeconfig.as_deref(), service_host.as_deref());
         Ok(Settings {
             listen: self.listen,
             storage: self.storage.storage(),
@@ -118,7 +111,7 @@ mod tests {
         assert_eq!(settings.listen.to_string(), "0.0.0.0:8080");
         assert_eq!(settings.storage.limits.retention, Duration::from_secs(3600));
         assert!(settings.storage.disk.is_none());
-        assert_eq!(settings.cluster, Cluster::None);
+        assert_eq!(settings.cluster, None);
         assert!(matches!(settings.access, Access::Open));
     }
 
@@ -126,7 +119,7 @@ mod tests {
     fn within_a_cluster_its_service_account_is_used() {
         let mut args = Args::try_parse_from(["kubemonitor-api"]).unwrap();
         args.kubernetes_service_host = Some("10.0.0.1".into());
-        assert_eq!(args.settings().unwrap().cluster, Cluster::Around);
+        assert_eq!(args.settings().unwrap().cluster, Some(Cluster::Surrounding));
     }
 
     #[test]
@@ -141,11 +134,5 @@ mod tests {
         fs::write(&file, "s3cret\n").unwrap();
         let access = settings(&flags).unwrap().access;
         assert!(matches!(access, Access::Token(token) if &*token == "s3cret"));
-    }
-
-    #[test]
-    fn a_kubeconfig_that_is_not_there_is_an_error() {
-        let refusal = settings(&["--kubeconfig", "/nowhere/config"]).unwrap_err();
-        assert!(refusal.to_string().contains("/nowhere/config"));
     }
 }

@@ -5,5 +5,6 @@
 mod frames;
 mod lists;
 mod nodes;
+mod restarts;
 mod support;
 mod windows;

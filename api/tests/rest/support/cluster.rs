@@ -12,7 +12,7 @@ use super::{Running, container, node, pod, recent, settings, tick};
 pub(crate) struct Captured {
     pub(crate) kubernetes: FakeKubernetes,
     pub(crate) server: Running,
-    _watchers: Watchers,
+    pub(crate) watchers: Watchers,
 }
 
 /// What each pod has used at a tick: a container has half of its pod's.
@@ -29,7 +29,7 @@ impl Captured {
         let (inventory, watchers) = Inventory::following(&client);
         let server = Running::with(&settings(), inventory).await;
         server.eventually("/ready", |answer| answer["status"] == "ready").await;
-        Self { kubernetes, server, _watchers: watchers }
+        Self { kubernetes, server, watchers }
     }
 
     /// The same after `ticks` ticks of both nodes' collectors: each pod uses 100 millicores, 10 MiB

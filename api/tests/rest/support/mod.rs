@@ -6,7 +6,7 @@ mod ticks;
 
 use std::{net::SocketAddr, time::Duration};
 
-use kubemonitor_api::{Access, Cluster, Monitor, Server, Settings, Storage};
+use kubemonitor_api::{Access, Monitor, Server, Settings, Storage};
 use kubemonitor_inventory::Inventory;
 use kubemonitor_model::Tick;
 use kubemonitor_store::Settings as Limits;
@@ -32,7 +32,7 @@ pub(crate) fn settings() -> Settings {
         listen: ([127, 0, 0, 1], 0).into(),
         storage: Storage { limits: Limits { max_series: 1000, ..Limits::default() }, disk: None },
         access: Access::Open,
-        cluster: Cluster::None,
+        cluster: None,
         log: String::new(),
     }
 }
@@ -44,8 +44,11 @@ impl Running {
     }
 
     pub(crate) async fn with(settings: &Settings, inventory: Inventory) -> Self {
-        let monitor = Monitor::open(settings, inventory).unwrap();
-        let server = Server::bind(settings.listen, monitor).await.unwrap();
+        Self::of(Monitor::open(settings, inventory).unwrap()).await
+    }
+
+    pub(crate) async fn of(monitor: Monitor) -> Self {
+        let server = Server::bind(settings().listen, monitor).await.unwrap();
         let address = server.address();
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(server.serve(async {
