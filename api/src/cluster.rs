@@ -39,14 +39,13 @@ pub enum ClusterError {
 }
 
 impl Cluster {
-    /// An inventory that follows the cluster for as long as the watchers live; one that nobody
-    /// fills where there is none.
+    /// A client that asks it; `None` where there is none.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub async fn inventory(&self) -> Result<(Inventory, Option<Watchers>), ClusterError> {
+    pub async fn client(&self) -> Result<Option<Client>, ClusterError> {
         let config = match self {
-            Self::None => return Ok((Inventory::without_cluster(), None)),
+            Self::None => return Ok(None),
             Self::Around => Config::incluster()?,
             Self::Kubeconfig(file) => {
                 let wrong = |source| ClusterError::Kubeconfig { file: file.clone(), source };
@@ -55,7 +54,18 @@ impl Cluster {
                 Config::from_custom_kubeconfig(kubeconfig, &chosen).await.map_err(wrong)?
             }
         };
-        let (inventory, watchers) = Inventory::following(&Client::try_from(config)?);
-        Ok((inventory, Some(watchers)))
+        Ok(Some(Client::try_from(config)?))
+    }
+}
+
+/// An inventory that follows the cluster for as long as the watchers live; one that nobody fills
+/// where there is none.
+pub fn inventory(client: Option<&Client>) -> (Inventory, Option<Watchers>) {
+    match client {
+        None => (Inventory::without_cluster(), None),
+        Some(client) => {
+            let (inventory, watchers) = Inventory::following(client);
+            (inventory, Some(watchers))
+        }
     }
 }

@@ -10,6 +10,7 @@ mod errors;
 mod housekeeping;
 mod joins;
 mod limits;
+mod metrics_api;
 mod model;
 mod monitor;
 mod openapi;
@@ -21,7 +22,11 @@ mod settings;
 mod written;
 
 pub use access::Access;
-pub use cluster::{Cluster, ClusterError};
+pub use cluster::{Cluster, ClusterError, inventory};
+pub use metrics_api::{MetricsApi, MetricsApiError};
 pub use monitor::Monitor;
 pub use server::{ListenError, Server};
-pub use settings::{Args, Retention, Settings, SettingsError};
+pub use settings::{
+    Args, Certificate, MetricsApiSettings, MetricsApiSettingsError, Retention, Settings,
+    SettingsError,
+};

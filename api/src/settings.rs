@@ -1,10 +1,14 @@
 //! What was typed, and what it means.
 
+mod metrics_api;
+
 use std::{fs, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Parser;
 
 use crate::{Access, Cluster};
+
+pub use metrics_api::{Certificate, MetricsApiSettings, MetricsApiSettingsError};
 
 /// The monitoring server: takes collectors' frames and answers over REST.
 #[derive(Debug, Parser)]
@@ -25,6 +29,8 @@ pub struct Args {
     /// How to reach the cluster; within a cluster its service account is used without asking.
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    metrics_api: metrics_api::MetricsApiArgs,
     /// What to log: error, warn, info, debug or trace, also by module (`warn,kubemonitor_api=debug`).
     #[arg(long, env = "LOG", default_value = "info")]
     log: String,
@@ -49,6 +55,8 @@ pub struct Settings {
     pub access: Access,
     /// Whom to ask about names.
     pub cluster: Cluster,
+    /// How to serve metrics.k8s.io; `None` for not at all.
+    pub metrics_api: Option<MetricsApiSettings>,
     /// What to log.
     pub log: String,
 }
@@ -70,6 +78,9 @@ pub enum SettingsError {
     /// There is no such file.
     #[error("--kubeconfig {0}: no such file; leave it out to run without a cluster")]
     Kubeconfig(PathBuf),
+    /// Of metrics.k8s.io.
+    #[error(transparent)]
+    MetricsApi(#[from] MetricsApiSettingsError),
 }
 
 /// How long samples are kept, as it was typed.
@@ -129,6 +140,7 @@ impl Args {
             retention: self.retention.duration(),
             max_series: self.max_series,
             access: self.token_file.map_or(Ok(Access::Open), access)?,
+            metrics_api: self.metrics_api.settings(&cluster)?,
             cluster,
             log: if self.debug { "debug".to_owned() } else { self.log },
         })
@@ -162,6 +174,7 @@ mod tests {
         assert_eq!(settings.retention, Duration::from_secs(3600));
         assert_eq!(settings.cluster, Cluster::None);
         assert!(matches!(settings.access, Access::Open));
+        assert_eq!(settings.metrics_api, None);
     }
 
     #[test]

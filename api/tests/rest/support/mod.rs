@@ -3,24 +3,30 @@
 mod client;
 mod cluster;
 mod ticks;
+mod tls;
 
 use std::{net::SocketAddr, time::Duration};
 
-use kubemonitor_api::{Access, Cluster, Monitor, Server, Settings};
+use futures::future::{FutureExt, OptionFuture};
+use kube::Client;
+use kubemonitor_api::{Access, Cluster, MetricsApi, Monitor, Server, Settings};
 use kubemonitor_inventory::Inventory;
 use kubemonitor_model::Tick;
 use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 pub(crate) use self::{
-    client::{Reply, send},
+    client::{Reply, exchange, send},
     cluster::Captured,
     ticks::{container, frame, node, pod, recent, tick, unit},
+    tls::{Authority, Identity},
 };
 
 /// A server that runs in this process.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    /// Where metrics.k8s.io is, if anywhere.
+    pub(crate) metrics_api: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
 }
@@ -33,6 +39,7 @@ pub(crate) fn settings() -> Settings {
         max_series: 1000,
         access: Access::Open,
         cluster: Cluster::None,
+        metrics_api: None,
         log: String::new(),
     }
 }
@@ -44,14 +51,32 @@ impl Running {
     }
 
     pub(crate) async fn with(settings: &Settings, inventory: Inventory) -> Self {
-        let monitor = Monitor::new(settings, inventory);
-        let server = Server::bind(settings.listen, monitor).await.unwrap();
+        Self::asking(settings, inventory, None).await
+    }
+
+    /// The same, with metrics.k8s.io if the settings want it and there is a cluster to ask.
+    pub(crate) async fn asking(
+        settings: &Settings,
+        inventory: Inventory,
+        cluster: Option<Client>,
+    ) -> Self {
+        let server = Server::bind(settings.listen, Monitor::new(settings, inventory)).await;
+        let server = server.unwrap();
+        let metrics_api = match settings.metrics_api.clone().zip(cluster) {
+            Some((settings, client)) => {
+                Some(MetricsApi::bind(settings, client, &server).await.unwrap())
+            }
+            None => None,
+        };
         let address = server.address();
-        let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(server.serve(async {
-            let _ = stopped.await;
-        }));
-        Self { address, stop, serving }
+        let metrics_address = metrics_api.as_ref().map(MetricsApi::address);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = stopped.map(drop).shared();
+        let metrics_api = metrics_api.map(|api| api.serve(stopped.clone()));
+        let serving = tokio::spawn(async {
+            tokio::join!(server.serve(stopped), OptionFuture::from(metrics_api));
+        });
+        Self { address, metrics_api: metrics_address, stop, serving }
     }
 
     /// Tells the server to stop, and waits until it has.
