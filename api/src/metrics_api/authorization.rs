@@ -35,13 +35,12 @@ impl Authorizer {
             return Ok(());
         }
         let key = (user.clone(), asked.clone());
-        let verdict = match self.verdicts.get(&key) {
-            Some(verdict) => verdict,
-            None => {
-                let verdict = self.review(user, asked).await?;
-                self.verdicts.put(key, verdict.clone());
-                verdict
-            }
+        let verdict = if let Some(verdict) = self.verdicts.get(&key) {
+            verdict
+        } else {
+            let verdict = self.review(user, asked).await?;
+            self.verdicts.put(key, verdict.clone());
+            verdict
         };
         match verdict {
             Verdict::Allowed => Ok(()),

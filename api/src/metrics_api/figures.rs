@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use kubemonitor_inventory::{ContainerMeta, NodeMeta, PodMeta};
 use kubemonitor_model::{EntityId, EntityKind, NodeName, UnixMillis};
-use kubemonitor_store::NodeView;
+use kubemonitor_store::{NodeView, SeriesView};
 
 use super::{
     objects::{ContainerMetrics, NodeMetrics, ObjectMeta, PodMetrics, Time},
@@ -87,6 +87,6 @@ fn of_pod(view: &NodeView<'_>, pod: &PodMeta, at: UnixMillis) -> Option<PodMetri
 
 /// The ticks of something that is there and was measured twice.
 fn recent(view: &NodeView<'_>, kind: EntityKind, id: &EntityId) -> Option<Recent> {
-    let series = view.find(kind, id).filter(|series| series.live())?;
+    let series = view.find(kind, id).filter(SeriesView::live)?;
     Recent::of(&series)
 }

@@ -101,7 +101,8 @@ impl MetricsApi {
 
 /// Learns again and again whom to believe and what to show, for ever.
 async fn keep_up(answerer: &Answerer, presented: &Presented) {
-    let (mut trust, mut certificate) = (LastSaid::default(), LastSaid::default());
+    // There is a certificate, or there would be no server.
+    let (mut trust, mut certificate) = (LastSaid::default(), LastSaid(Some(Ok(()))));
     let mut retry = RETRY[0];
     loop {
         let refreshed = answerer.authenticator.refresh().await.map_err(|error| error.to_string());

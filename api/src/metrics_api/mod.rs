@@ -1,5 +1,5 @@
-//! metrics.k8s.io/v1beta1, what `kubectl top` and the HorizontalPodAutoscaler ask: an API server of
-//! its own behind Kubernetes', over TLS on a port of its own.
+//! metrics.k8s.io/v1beta1, what `kubectl top` and horizontal autoscaling ask: an API server of its own
+//! behind Kubernetes', over TLS on a port of its own.
 //!
 //! The way of a question: `listener` (TLS) -> `authentication` (by `trust`: which `user`) ->
 //! `authorization` -> `figures` (from store and inventory, each over a `window`) -> `objects`, or a

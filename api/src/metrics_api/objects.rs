@@ -178,7 +178,11 @@ impl fmt::Display for Cpu {
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Whole pages, but where somebody else measured.
-        if self.0 % 1024 == 0 { write!(f, "{}Ki", self.0 / 1024) } else { write!(f, "{}", self.0) }
+        if self.0.is_multiple_of(1024) {
+            write!(f, "{}Ki", self.0 / 1024)
+        } else {
+            write!(f, "{}", self.0)
+        }
     }
 }
 

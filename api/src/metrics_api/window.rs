@@ -6,7 +6,7 @@ use kubemonitor_store::{SeriesView, TimeRange};
 use super::objects::{Cpu, Memory, Usage, Window};
 
 /// The time over which CPU is averaged, in ticks: the fewest that span this long. It is the pace at
-/// which the HorizontalPodAutoscaler asks, so that each of its decisions rests on all CPU time since
+/// which horizontal autoscaling asks, so that each of its decisions rests on all CPU time since
 /// the one before and a single 5 s tick moves it by a third at most; and the scrape interval that
 /// metrics-server is deployed with. Younger things have a shorter window, which the answer says.
 const WINDOW_MS: i64 = 15_000;

@@ -9,6 +9,7 @@ const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8443);
 
 /// What was typed.
+#[expect(clippy::struct_field_names, reason = "flags are named like their fields")]
 #[derive(Debug, clap::Args)]
 pub(super) struct MetricsApiArgs {
     /// Where to serve metrics.k8s.io over TLS, for `kubectl top` and autoscaling, or `off`. With a

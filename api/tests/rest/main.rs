@@ -2,9 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod answers;
+mod cluster;
+mod errors;
 mod frames;
+mod life;
 mod lists;
 mod metrics_api;
 mod nodes;
+mod openapi;
+mod push;
 mod support;
 mod windows;

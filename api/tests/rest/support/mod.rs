@@ -2,6 +2,7 @@
 
 mod client;
 mod cluster;
+mod contract;
 mod ticks;
 mod tls;
 
@@ -18,6 +19,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 pub(crate) use self::{
     client::{Reply, exchange, send},
     cluster::Captured,
+    contract::{PATHS, Shape, fields},
     ticks::{container, frame, node, pod, recent, tick, unit},
     tls::{Authority, Identity},
 };
