@@ -9,6 +9,7 @@ mod errors;
 mod housekeeping;
 mod joins;
 mod limits;
+mod metrics_api;
 mod model;
 mod monitor;
 mod openapi;
@@ -21,7 +22,11 @@ mod settings;
 mod written;
 
 pub use access::Access;
+pub use metrics_api::{MetricsApi, MetricsApiError};
 pub use monitor::Monitor;
 pub use opened::{OpenError, Opened};
 pub use server::{ListenError, Server};
-pub use settings::{Args, Settings, SettingsError, Storage, StorageArgs};
+pub use settings::{
+    Args, Certificate, MetricsApiSettings, MetricsApiSettingsError, Settings, SettingsError,
+    Storage, StorageArgs,
+};

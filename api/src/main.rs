@@ -9,7 +9,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use clap::Parser;
-use kubemonitor_api::{Args, Opened, Server, Settings};
+use futures::future::{FutureExt, OptionFuture};
+use kubemonitor_api::{Args, MetricsApi, Opened, Server, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -47,16 +48,22 @@ fn run(settings: Settings) -> anyhow::Result<()> {
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut int = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let Opened { monitor, watchers, .. } = Opened::with(&settings).await?;
+    let Opened { monitor, client, watchers } = Opened::with(&settings).await?;
     let server = Server::bind(settings.listen, monitor).await?;
     tracing::info!(address = %server.address(), cluster = ?settings.cluster, "serving");
+    let metrics_api = match settings.metrics_api.zip(client) {
+        Some((settings, client)) => Some(MetricsApi::bind(settings, client, &server).await?),
+        None => None,
+    };
     let stop = async {
         tokio::select! {
             _ = term.recv() => {}
             _ = int.recv() => {}
         }
     };
-    server.serve(stop).await;
+    let stop = stop.shared();
+    let metrics_api = metrics_api.map(|metrics_api| metrics_api.serve(stop.clone()));
+    tokio::join!(server.serve(stop), OptionFuture::from(metrics_api));
     if let Some(watchers) = watchers {
         watchers.stop().await;
     }

@@ -10,9 +10,10 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    task::spawn_blocking,
+    task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
 };
 use tower::ServiceBuilder;
@@ -70,14 +71,13 @@ pub struct Server {
 impl Server {
     /// Begins to listen.
     pub async fn bind(address: SocketAddr, monitor: Monitor) -> Result<Self, ListenError> {
-        let refused = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => ListenError::InUse(address),
-            io::ErrorKind::PermissionDenied => ListenError::NotAllowed(address),
-            _ => ListenError::Other { address, source },
-        };
-        let listener = TcpListener::bind(address).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
+        let (listener, address) = listen(address).await?;
         Ok(Self { listener, address, monitor: Arc::new(monitor) })
+    }
+
+    /// What it serves from.
+    pub(crate) fn monitor(&self) -> &Shared {
+        &self.monitor
     }
 
     /// Where it listens.
@@ -88,15 +88,20 @@ impl Server {
     /// Serves until `stop`, then ends what is in flight.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let housekeeping = tokio::spawn(housekeeping::run(Arc::clone(&self.monitor)));
-        let service = layered(routes::router(Arc::clone(&self.monitor)));
-        let open = GracefulShutdown::new();
+        let router = routes::router(Arc::clone(&self.monitor));
+        let service = layered(router, || ApiError::Internal);
+        let (http, open) = (http(), GracefulShutdown::new());
+        let serve = |stream| {
+            let connection = open.watch(connection(&http, stream, service.clone()));
+            // That a client went away, or spoke no HTTP, is its own business.
+            async move { drop(connection.await) }
+        };
+        let mut connections = JoinSet::new();
         tokio::select! {
-            () = accept(self.listener, service, &open) => {}
+            () = accept(self.listener, CONNECTIONS, &mut connections, serve) => {}
             () = stop => {}
         }
-        if timeout(FAREWELL, open.shutdown()).await.is_err() {
-            tracing::warn!("some connections did not end in time and are cut");
-        }
+        end(open, connections).await;
         housekeeping.abort();
         // That it was cancelled is what it ends with.
         let _ = housekeeping.await;
@@ -108,17 +113,38 @@ impl Server {
     }
 }
 
-fn layered(router: Router) -> Router {
+/// Begins to listen.
+pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let refused = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse(address),
+        io::ErrorKind::PermissionDenied => ListenError::NotAllowed(address),
+        _ => ListenError::Other { address, source },
+    };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}
+
+/// The router, with answers compressed and panics answered.
+pub(crate) fn layered<R: IntoResponse + 'static>(
+    router: Router,
+    panicked: impl Fn() -> R + Clone + Send + Sync + 'static,
+) -> Router {
     let compressed = DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_FROM_BYTES));
     let layers = ServiceBuilder::new()
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(compressed))
-        .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()));
+        .layer(CatchPanicLayer::custom(move |_| panicked().into_response()));
     router.layer(layers)
 }
 
-/// Takes connections, for ever.
-async fn accept(listener: TcpListener, service: Router, open: &GracefulShutdown) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+/// Takes connections, for ever, no more than so many at a time.
+pub(crate) async fn accept<C: Future<Output = ()> + Send + 'static>(
+    listener: TcpListener,
+    at_a_time: usize,
+    connections: &mut JoinSet<()>,
+    serve: impl Fn(TcpStream) -> C,
+) {
+    let places = Arc::new(Semaphore::new(at_a_time));
     loop {
         // Who finds no place waits in the system's backlog. The semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -130,23 +156,37 @@ async fn accept(listener: TcpListener, service: Router, open: &GracefulShutdown)
                 continue;
             }
         };
-        let connection = open.watch(connection(stream, service.clone()));
-        tokio::spawn(async move {
-            // That a client went away, or spoke no HTTP, is its own business.
-            let _ = connection.await;
+        // Small answers must not wait for acknowledgements; where that cannot be set, they do.
+        let _ = stream.set_nodelay(true);
+        let connection = serve(stream);
+        connections.spawn(async move {
+            connection.await;
             drop(place);
         });
+        while connections.try_join_next().is_some() {}
     }
 }
 
-fn connection(
-    stream: TcpStream,
+/// Ends connections: what is in flight gets its answer, what takes too long is cut.
+pub(crate) async fn end(open: GracefulShutdown, mut connections: JoinSet<()>) {
+    if timeout(FAREWELL, open.shutdown()).await.is_err() {
+        tracing::warn!("some connections did not end in time and are cut");
+    }
+    connections.shutdown().await;
+}
+
+/// How HTTP is spoken.
+pub(crate) fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    http
+}
+
+/// Serves HTTP on a connection.
+pub(crate) fn connection<I: AsyncRead + AsyncWrite + Unpin + 'static>(
+    http: &http1::Builder,
+    stream: I,
     service: Router,
-) -> http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
-    // Small answers must not wait for acknowledgements; where that cannot be set, they do.
-    let _ = stream.set_nodelay(true);
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+) -> http1::Connection<TokioIo<I>, TowerToHyperService<Router>> {
+    http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
 }

@@ -82,6 +82,7 @@ pub(crate) async fn run(args: Args, stop: impl Future<Output = ()>) -> anyhow::R
         storage: args.storage.storage(),
         access: Access::Open,
         cluster: args.kubeconfig.map(|file| Cluster::Kubeconfig(vec![file])),
+        metrics_api: None,
         log: String::new(),
     };
     let Opened { monitor, watchers, .. } = Opened::with(&settings).await?;

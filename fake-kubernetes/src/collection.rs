@@ -17,6 +17,7 @@ use crate::{Request, fault::Faults};
 pub(crate) struct Cluster {
     pub(crate) faults: Faults,
     pub(crate) requests: Vec<Request>,
+    pub(crate) verdicts: Verdicts,
     /// The version of the latest change.
     version: u64,
     /// What was before this version is forgotten.
@@ -24,6 +25,19 @@ pub(crate) struct Cluster {
     collections: HashMap<String, Collection>,
     /// Lists that were begun, by continue token.
     begun: HashMap<String, (Listing, usize)>,
+}
+
+type Decide = dyn Fn(&str, &Value) -> Value + Send + Sync;
+
+/// What reviews are answered with.
+#[derive(Clone, Default)]
+pub(crate) struct Verdicts(pub(crate) Option<Arc<Decide>>);
+
+impl Verdicts {
+    /// The status of a review; the empty one, which refuses, until somebody decides.
+    pub(crate) fn on(&self, resource: &str, spec: &Value) -> Value {
+        self.0.as_ref().map_or_else(|| json!({"allowed": false}), |decide| decide(resource, spec))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -125,6 +139,11 @@ impl Cluster {
         self.version += 1;
         let collection = self.collections.entry(resource.to_owned()).or_default();
         collection.made_up = Some((count, Make(make)));
+    }
+
+    pub(crate) fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.collections.get(resource)?.objects.get(&key).cloned()
     }
 
     pub(crate) fn bookmark(&mut self) {
@@ -266,6 +285,12 @@ pub(crate) fn gone() -> Value {
 impl fmt::Debug for Make {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Make")
+    }
+}
+
+impl fmt::Debug for Verdicts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verdicts")
     }
 }
 

@@ -9,6 +9,10 @@ pub enum Verb {
     List,
     /// What changes.
     Watch,
+    /// One object.
+    Get,
+    /// A verdict.
+    Review,
 }
 
 /// How a request goes wrong.

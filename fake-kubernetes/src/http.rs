@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Json, Router,
     body::Body,
     extract::{Path, Query, State},
     http::{HeaderMap, StatusCode, header},
@@ -38,7 +38,8 @@ const RESOURCES: [(&str, &str, &str); 9] = [
 pub(crate) fn routes(cluster: Shared) -> Router {
     Router::new()
         .route("/api/v1/{resource}", get(core))
-        .route("/apis/{group}/{version}/{resource}", get(grouped))
+        .route("/apis/{group}/{version}/{resource}", get(grouped).post(review))
+        .route("/api/v1/namespaces/{namespace}/{resource}/{name}", get(object))
         .with_state(cluster)
 }
 
@@ -70,7 +71,6 @@ async fn answer(
     let served = RESOURCES.into_iter().find(|(a, r, _)| (*a, *r) == (api, resource));
     let Some((_, _, kind)) = served else { return failure(404, resource) };
     let request = Request {
-        resource: resource.to_owned(),
         verb: if parameters.get("watch").is_some_and(|watch| watch == "true") {
             Verb::Watch
         } else {
@@ -80,23 +80,56 @@ async fn answer(
         after: number(parameters, "resourceVersion"),
         continues: parameters.contains_key("continue"),
         metadata_only: asks_for_metadata(headers),
+        ..Request::of(resource, Verb::List)
     };
+    if let Some(fault) = faulty(&cluster, &request).await {
+        return fault;
+    }
+    if request.verb == Verb::Watch {
+        watch(&cluster, &request, parameters)
+    } else {
+        list(&cluster, &request, api, kind, parameters)
+    }
+}
+
+/// Remembers a request. What is answered instead, where it is to go wrong.
+async fn faulty(cluster: &Shared, request: &Request) -> Option<Response> {
     let fault = {
         let mut cluster = cluster.lock();
         cluster.requests.push(request.clone());
-        cluster.faults.strike(resource, request.verb)
+        cluster.faults.strike(&request.resource, request.verb)
     };
-    match fault {
-        Some(Fault::Status(code)) => return failure(code, resource),
-        Some(Fault::Garbled) => return json_body("{\"kind\":\"Li<html>".to_owned()),
-        Some(Fault::Slow(delay)) => tokio::time::sleep(delay).await,
-        Some(Fault::Silent) => std::future::pending().await,
-        None => {}
+    match fault? {
+        Fault::Status(code) => return Some(failure(code, &request.resource)),
+        Fault::Garbled => return Some(json_body("{\"kind\":\"Li<html>".to_owned())),
+        Fault::Slow(delay) => tokio::time::sleep(delay).await,
+        Fault::Silent => std::future::pending().await,
     }
-    match request.verb {
-        Verb::List => list(&cluster, &request, api, kind, parameters),
-        Verb::Watch => watch(&cluster, &request, parameters),
+    None
+}
+
+async fn object(
+    State(cluster): State<Shared>,
+    Path((namespace, resource, name)): Path<(String, String, String)>,
+) -> Response {
+    if let Some(fault) = faulty(&cluster, &Request::of(&resource, Verb::Get)).await {
+        return fault;
     }
+    let object = cluster.lock().get(&resource, &namespace, &name);
+    object.map_or_else(|| failure(404, &resource), |object| json_body(object.to_string()))
+}
+
+async fn review(
+    State(cluster): State<Shared>,
+    Path((_, _, resource)): Path<(String, String, String)>,
+    Json(mut review): Json<Value>,
+) -> Response {
+    if let Some(fault) = faulty(&cluster, &Request::of(&resource, Verb::Review)).await {
+        return fault;
+    }
+    let verdicts = cluster.lock().verdicts.clone();
+    review["status"] = verdicts.on(&resource, &review["spec"]);
+    json_body(review.to_string())
 }
 
 fn number<N: std::str::FromStr>(parameters: &Parameters, name: &str) -> Option<N> {

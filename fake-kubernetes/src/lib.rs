@@ -2,8 +2,8 @@
 //! HTTP on loopback.
 //!
 //! It serves objects that a test puts there, in pages with continue tokens, as whole objects or as
-//! metadata only, and watches that begin at any version it still remembers. It checks nothing and
-//! schedules nothing.
+//! metadata only, watches that begin at any version it still remembers, and reviews of tokens and
+//! rights with the verdicts of a test. It checks nothing and schedules nothing.
 
 mod collection;
 mod fault;
@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use collection::{Change, Cluster};
+use collection::{Change, Cluster, Verdicts};
 pub use fault::{Fault, Verb};
 pub use fixture::Fixture;
 
@@ -33,7 +33,7 @@ pub struct FakeKubernetes {
 pub struct Request {
     /// `pods`, `deployments`, …
     pub resource: String,
-    /// List or watch.
+    /// What was wanted.
     pub verb: Verb,
     /// The page size that was asked for.
     pub limit: Option<usize>,
@@ -43,6 +43,14 @@ pub struct Request {
     pub after: Option<u64>,
     /// Whether only metadata was asked for.
     pub metadata_only: bool,
+}
+
+impl Request {
+    fn of(resource: &str, verb: Verb) -> Self {
+        let resource = resource.to_owned();
+        let (limit, continues, after, metadata_only) = (None, false, None, false);
+        Self { resource, verb, limit, continues, after, metadata_only }
+    }
 }
 
 impl FakeKubernetes {
@@ -100,6 +108,12 @@ impl FakeKubernetes {
         make: impl Fn(usize) -> String + Send + Sync + 'static,
     ) {
         self.cluster.lock().make_up(resource, count, Arc::new(make));
+    }
+
+    /// Decides what reviews are answered with from now on: `decide` gets `tokenreviews` or
+    /// `subjectaccessreviews` and the specification, and gives the status. Until then all are refused.
+    pub fn decide(&self, decide: impl Fn(&str, &Value) -> Value + Send + Sync + 'static) {
+        self.cluster.lock().verdicts = Verdicts(Some(Arc::new(decide)));
     }
 
     /// Sends a bookmark on every watch that asked for them.

@@ -2,14 +2,14 @@
 
 use std::str::FromStr;
 
-use crate::{Labels, PodMeta};
+use crate::{Labels, NodeMeta, PodMeta};
 
 /// A label selector: requirements joined by commas, all of which have to be met. The empty one is
 /// met by everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelSelector(Vec<Requirement>);
 
-/// A field selector: requirements on fields of a pod, all of which have to be met.
+/// A field selector: requirements on fields of a pod or a node, all of which have to be met.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldSelector(Vec<FieldRequirement>);
 
@@ -163,15 +163,22 @@ fn is_label_byte(byte: u8) -> bool {
 impl FieldSelector {
     /// Whether this pod meets every requirement.
     pub fn matches(&self, pod: &PodMeta) -> bool {
-        self.0.iter().all(|requirement| {
-            let value = match requirement.field {
-                Field::Name => &pod.name,
-                Field::Namespace => &pod.namespace,
-                Field::NodeName => pod.node.as_deref().unwrap_or_default(),
-                Field::Phase => pod.phase.map_or("", crate::Phase::as_str),
-            };
-            (*value == *requirement.value) == requirement.equal
+        self.is_met_by(|field| match field {
+            Field::Name => &pod.name,
+            Field::Namespace => &pod.namespace,
+            Field::NodeName => pod.node.as_deref().unwrap_or_default(),
+            Field::Phase => pod.phase.map_or("", crate::Phase::as_str),
         })
+    }
+
+    /// Whether this node meets every requirement. Of the fields, it has a name only.
+    pub fn match_node(&self, node: &NodeMeta) -> bool {
+        self.is_met_by(|field| if field == Field::Name { &node.name } else { "" })
+    }
+
+    fn is_met_by<'a>(&self, value: impl Fn(Field) -> &'a str) -> bool {
+        let met = |one: &FieldRequirement| (value(one.field) == one.value) == one.equal;
+        self.0.iter().all(met)
     }
 }
 

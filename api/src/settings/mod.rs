@@ -1,14 +1,18 @@
 //! What was typed, and what it means.
 
+mod metrics_api;
 mod storage;
 
 use std::{ffi::OsString, fs, io, net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 
-pub use self::storage::{Storage, StorageArgs};
 use kubemonitor_inventory::Cluster;
 
+pub use self::{
+    metrics_api::{Certificate, MetricsApiSettings, MetricsApiSettingsError},
+    storage::{Storage, StorageArgs},
+};
 use crate::Access;
 
 /// The monitoring server: takes collectors' frames and answers over REST.
@@ -26,6 +30,8 @@ pub struct Args {
     /// How to reach the cluster; within a cluster its service account is used without asking.
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     kubeconfig: Option<OsString>,
+    #[command(flatten)]
+    metrics_api: metrics_api::MetricsApiArgs,
     /// What to log: error, warn, info, debug or trace, also by module (`warn,kubemonitor_api=debug`).
     #[arg(long, env = "LOG", default_value = "info")]
     log: String,
@@ -48,6 +54,8 @@ pub struct Settings {
     pub access: Access,
     /// Whom to ask about names; where there is nobody, names are what cgroups say.
     pub cluster: Option<Cluster>,
+    /// How to serve metrics.k8s.io; `None` for not at all.
+    pub metrics_api: Option<MetricsApiSettings>,
     /// What to log.
     pub log: String,
 }
@@ -66,6 +74,9 @@ pub enum SettingsError {
     /// There is none.
     #[error("--token-file {0}: the file is empty; put the token in it, in one line")]
     EmptyToken(PathBuf),
+    /// Of metrics.k8s.io.
+    #[error(transparent)]
+    MetricsApi(#[from] MetricsApiSettingsError),
 }
 
 impl Args {
@@ -77,6 +88,7 @@ impl Args {
             listen: self.listen,
             storage: self.storage.storage(),
             access: self.token_file.map_or(Ok(Access::Open), access)?,
+            metrics_api: self.metrics_api.settings(cluster.as_ref())?,
             cluster,
             log: if self.debug { "debug".to_owned() } else { self.log },
         })
@@ -113,6 +125,7 @@ mod tests {
         assert!(settings.storage.disk.is_none());
         assert_eq!(settings.cluster, None);
         assert!(matches!(settings.access, Access::Open));
+        assert_eq!(settings.metrics_api, None);
     }
 
     #[test]

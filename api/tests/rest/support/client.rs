@@ -6,7 +6,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
 /// What a server answered.
 #[derive(Debug)]
@@ -50,6 +53,17 @@ pub(crate) async fn send(
     body: Vec<u8>,
 ) -> Reply {
     let stream = TcpStream::connect(address).await.unwrap();
+    exchange(stream, method, path, headers, body).await
+}
+
+/// Sends a request over a connection of its own and waits for all of the answer.
+pub(crate) async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Reply {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
     let mut request = Request::builder().method(method).uri(path).header("host", "test");
@@ -61,6 +75,7 @@ pub(crate) async fn send(
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     drop(sender);
-    connection.await.unwrap().unwrap();
+    // How a connection that is done with ends is of no interest.
+    let _ = connection.await.unwrap();
     Reply { status: head.status.as_u16(), headers: head.headers, body }
 }

@@ -1,6 +1,7 @@
 //! A server that follows a captured cluster.
 
 use kube::{Client, Config};
+use kubemonitor_api::Settings;
 use kubemonitor_fake_kubernetes::{FakeKubernetes, Fixture};
 use kubemonitor_inventory::{Inventory, Watchers};
 use kubemonitor_model::{EntityRow, Metric};
@@ -15,7 +16,7 @@ pub(crate) struct Captured {
     pub(crate) watchers: Watchers,
 }
 
-/// What each pod has used at a tick: a container has half of its pod's.
+/// What each pod and each of its containers has used at a tick.
 const CPU_NANOS_PER_TICK: u64 = 500_000_000;
 const MEMORY_BYTES: u64 = 10 << 20;
 const BYTES_PER_TICK: u64 = 5000;
@@ -23,11 +24,16 @@ const BYTES_PER_TICK: u64 = 5000;
 impl Captured {
     /// A server that knows the cluster and has measured nothing.
     pub(crate) async fn start() -> Self {
+        Self::with(&settings()).await
+    }
+
+    /// The same with settings of one's own.
+    pub(crate) async fn with(settings: &Settings) -> Self {
         let kubernetes = FakeKubernetes::start().await;
         kubernetes.load(&Fixture::captured());
         let client = Client::try_from(Config::new(kubernetes.url().parse().unwrap())).unwrap();
         let (inventory, watchers) = Inventory::following(&client);
-        let server = Running::with(&settings(), inventory).await;
+        let server = Running::asking(settings, inventory, Some(client)).await;
         server.eventually("/ready", |answer| answer["status"] == "ready").await;
         Self { kubernetes, server, watchers }
     }
@@ -36,10 +42,15 @@ impl Captured {
     /// and 1,000 bytes a second of each kind of traffic.
     pub(crate) async fn measured(ticks: i64) -> Self {
         let captured = Self::start().await;
-        for ago in (0..ticks).rev() {
-            captured.measure(ago, ticks - ago, |_| true).await;
-        }
+        captured.ticks(ticks).await;
         captured
+    }
+
+    /// So many ticks, the last one now.
+    pub(crate) async fn ticks(&self, ticks: i64) {
+        for ago in (0..ticks).rev() {
+            self.measure(ago, ticks - ago, |_| true).await;
+        }
     }
 
     /// One tick of both nodes, `ago` intervals ago and the `nth` of all, with the pods that are
@@ -47,7 +58,11 @@ impl Captured {
     pub(crate) async fn measure(&self, ago: i64, nth: i64, there: impl Fn(&Value) -> bool) {
         let nth = u64::try_from(nth).unwrap();
         for name in ["lab-node", "lab-v2"] {
-            let mut rows = vec![node(name, &[(Metric::CpuUsage, nth * 4 * CPU_NANOS_PER_TICK)])];
+            let used_by_node = [
+                (Metric::CpuUsage, nth * 4 * CPU_NANOS_PER_TICK),
+                (Metric::MemoryWorkingSet, 100 * MEMORY_BYTES),
+            ];
+            let mut rows = vec![node(name, &used_by_node)];
             let pods = &Fixture::captured().lists["pods"];
             let running = |pod: &&Value| {
                 pod["spec"]["nodeName"] == name && pod["status"]["phase"] == "Running"

@@ -2,11 +2,15 @@
 
 mod client;
 mod cluster;
+mod contract;
 mod ticks;
+mod tls;
 
 use std::{net::SocketAddr, time::Duration};
 
-use kubemonitor_api::{Access, Monitor, Server, Settings, Storage};
+use futures::future::{FutureExt, OptionFuture};
+use kube::Client;
+use kubemonitor_api::{Access, MetricsApi, Monitor, Server, Settings, Storage};
 use kubemonitor_inventory::Inventory;
 use kubemonitor_model::Tick;
 use kubemonitor_store::Settings as Limits;
@@ -14,14 +18,18 @@ use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 pub(crate) use self::{
-    client::{Reply, send},
+    client::{Reply, exchange, send},
     cluster::Captured,
+    contract::{PATHS, Shape, fields},
     ticks::{container, frame, node, pod, recent, tick, unit},
+    tls::{Authority, Identity},
 };
 
 /// A server that runs in this process.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    /// Where metrics.k8s.io is, if anywhere.
+    pub(crate) metrics_api: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
 }
@@ -33,6 +41,7 @@ pub(crate) fn settings() -> Settings {
         storage: Storage { limits: Limits { max_series: 1000, ..Limits::default() }, disk: None },
         access: Access::Open,
         cluster: None,
+        metrics_api: None,
         log: String::new(),
     }
 }
@@ -44,17 +53,36 @@ impl Running {
     }
 
     pub(crate) async fn with(settings: &Settings, inventory: Inventory) -> Self {
-        Self::of(Monitor::open(settings, inventory).unwrap()).await
+        Self::asking(settings, inventory, None).await
     }
 
-    pub(crate) async fn of(monitor: Monitor) -> Self {
-        let server = Server::bind(settings().listen, monitor).await.unwrap();
+    /// The same, with metrics.k8s.io if the settings want it and there is a cluster to ask.
+    pub(crate) async fn asking(
+        settings: &Settings,
+        inventory: Inventory,
+        cluster: Option<Client>,
+    ) -> Self {
+        Self::of(settings, Monitor::open(settings, inventory).unwrap(), cluster).await
+    }
+
+    /// A server that has been opened.
+    pub(crate) async fn of(settings: &Settings, monitor: Monitor, cluster: Option<Client>) -> Self {
+        let server = Server::bind(settings.listen, monitor).await.unwrap();
+        let metrics_api = match settings.metrics_api.clone().zip(cluster) {
+            Some((settings, client)) => {
+                Some(MetricsApi::bind(settings, client, &server).await.unwrap())
+            }
+            None => None,
+        };
         let address = server.address();
-        let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(server.serve(async {
-            let _ = stopped.await;
-        }));
-        Self { address, stop, serving }
+        let metrics_address = metrics_api.as_ref().map(MetricsApi::address);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = stopped.map(drop).shared();
+        let metrics_api = metrics_api.map(|api| api.serve(stopped.clone()));
+        let serving = tokio::spawn(async {
+            tokio::join!(server.serve(stopped), OptionFuture::from(metrics_api));
+        });
+        Self { address, metrics_api: metrics_address, stop, serving }
     }
 
     /// Tells the server to stop, and waits until it has.

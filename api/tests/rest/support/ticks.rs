@@ -6,11 +6,19 @@ use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, QosClass, Row, 
 
 const INTERVAL_MS: i64 = 5000;
 
+thread_local! {
+    /// The aligned moment at which a test began: one for all its ticks, so that those that are sent
+    /// while the clock goes on to the next lie no further apart. Each test has a thread.
+    static BEGAN: i64 = {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let now = i64::try_from(now).unwrap();
+        now - now % INTERVAL_MS
+    };
+}
+
 /// The aligned moment so many intervals ago.
 pub(crate) fn recent(intervals_ago: i64) -> UnixMillis {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    let now = i64::try_from(now).unwrap();
-    UnixMillis(now - now % INTERVAL_MS - intervals_ago * INTERVAL_MS)
+    UnixMillis(BEGAN.with(|began| *began) - intervals_ago * INTERVAL_MS)
 }
 
 /// What a node measured at a moment.

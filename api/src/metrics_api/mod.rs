@@ -1,0 +1,35 @@
+//! metrics.k8s.io/v1beta1, what `kubectl top` and horizontal autoscaling ask: an API server of its own
+//! behind Kubernetes', over TLS on a port of its own.
+//!
+//! The way of a question: `listener` (TLS) -> `authentication` (by `trust`: which `user`) ->
+//! `authorization` -> `figures` (from store and inventory, each over a `window`) -> `objects`, or a
+//! `table` of them. It knows nothing of the REST API but its limits.
+
+mod answer;
+mod asked;
+mod authentication;
+mod authorization;
+mod cache;
+mod discovery;
+mod figures;
+mod listener;
+mod objects;
+mod openapi;
+mod question;
+mod status;
+mod table;
+mod tls;
+mod trust;
+mod user;
+mod window;
+
+use std::time::Duration;
+
+pub use listener::{MetricsApi, MetricsApiError};
+
+const GROUP: &str = "metrics.k8s.io";
+const VERSION: &str = "v1beta1";
+
+/// How long the Kubernetes API may take to say who asks and what they may: less than the 5 s after
+/// which it gives up on a server behind it.
+const PATIENCE: Duration = Duration::from_secs(4);
