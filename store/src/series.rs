@@ -139,7 +139,8 @@ impl Series {
     /// Makes the whole history count in `groups`, and no longer where it did before.
     pub(crate) fn set_groups(&mut self, groups: Vec<Arc<Group>>, read_times: &ReadTimes) {
         let is_in = |list: &[Arc<Group>], group| list.iter().any(|other| Arc::ptr_eq(other, group));
-        let share = self.counted_share();
+        // Not `counted_share`: before its first groups it counts nowhere, and from now on it does.
+        let share = self.live.then(|| Share::of(self.kind, &self.last, &self.rates));
         for left in self.groups.iter().filter(|group| !is_in(&groups, group)) {
             left.advance(share.as_ref(), None);
             self.replay(TimeRange::ALL, read_times, |step| left.uncount(step));

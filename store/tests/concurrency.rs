@@ -123,5 +123,8 @@ fn readers_see_whole_ticks_and_sums_come_out_exact_under_churn() {
             Some(number * 10 * pods)
         );
     }
+    let now = store.group(key).unwrap();
+    assert_eq!(u64::from(now.pods), pods);
+    assert_eq!(now.memory_working_set_bytes, window.last().unwrap().memory_working_set_bytes);
     assert!(store.group_window(&groups[1], TimeRange::ALL).is_empty());
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Listed, Span, steps};
 use crate::{
     model::{Reading, Windowed},
-    monitor::{Monitor, now},
+    monitor::Monitor,
 };
 
 /// Something that was found and can be shown.
@@ -40,7 +40,7 @@ impl Source {
     /// kept for longer.
     pub(crate) fn readings(&self, span: &Span, monitor: &Monitor) -> Vec<Reading> {
         let Self { node, kind, id } = self;
-        let samples = match monitor.store.history(node, *kind, id, span.range, now()) {
+        let samples = match monitor.store.history(node, *kind, id, span.range, span.asked_at) {
             Ok(history) => history.samples,
             Err(error) => {
                 tracing::error!(%error, "history on disk cannot be read; memory answers alone");

@@ -108,6 +108,8 @@ pub(crate) struct Span {
     pub(crate) range: TimeRange,
     /// Milliseconds that become one sample; `None` for the samples as they are.
     pub(crate) step: Option<i64>,
+    /// When it was asked for: what is retained is reckoned from here.
+    pub(crate) asked_at: UnixMillis,
 }
 
 impl TimeParams {
@@ -129,7 +131,7 @@ impl TimeParams {
         // Between two moments lies the same, whichever is named first.
         let range = TimeRange { from: from.min(to), to: to.max(from) };
         let step = step.map(|seconds| i64::from(seconds) * 1000);
-        When::Span(Span { range, step })
+        When::Span(Span { range, step, asked_at: now })
     }
 }
 
@@ -146,7 +148,7 @@ mod tests {
 
     fn span(from_ms_ago: i64, to_ms_ago: i64, step: Option<i64>) -> When {
         let range = TimeRange { from: NOW.minus(from_ms_ago), to: NOW.minus(to_ms_ago) };
-        When::Span(Span { range, step })
+        When::Span(Span { range, step, asked_at: NOW })
     }
 
     #[test]
