@@ -1,7 +1,11 @@
 //! What happens regularly, and whenever Kubernetes tells where pods belong.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
+use kubemonitor_inventory::PodMeta;
 use tokio::{
     task::spawn_blocking,
     time::{MissedTickBehavior, interval},
@@ -9,7 +13,7 @@ use tokio::{
 
 use crate::{
     joins::join,
-    monitor::{Monitor, Shared, now},
+    monitor::{Monitor, Shared, millis, now},
 };
 
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -26,6 +30,7 @@ pub(crate) async fn run(monitor: Shared) {
                     for pod in &pods {
                         join(&monitor.store, pod);
                     }
+                    write_down(monitor, &pods);
                 }).await;
             }
             _ = sweeps.tick() => off_the_way(&monitor, sweep).await,
@@ -41,9 +46,18 @@ async fn off_the_way(monitor: &Shared, work: impl FnOnce(&Monitor) + Send + 'sta
     }
 }
 
+/// Notes the names of pods where a restart finds them. What cannot be written is tried again with
+/// the next ones.
+fn write_down(monitor: &Monitor, pods: &[Arc<PodMeta>]) {
+    let Some(names) = &monitor.names else { return };
+    let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(error) = names.note(pods, || monitor.inventory.pods()) {
+        tracing::warn!(%error, "the names of pods are not kept on disk at present");
+    }
+}
+
 fn sweep(monitor: &Monitor) {
     let at = now();
     monitor.store.sweep(at);
-    let retention = i64::try_from(monitor.retention.as_millis()).unwrap_or(i64::MAX);
-    monitor.inventory.forget_ended_before(at.minus(retention));
+    monitor.inventory.forget_ended_before(at.minus(millis(monitor.retention)));
 }

@@ -5,7 +5,6 @@
 //! a frame: `written` (who, how large) -> decode -> store.
 
 mod access;
-mod cluster;
 mod errors;
 mod housekeeping;
 mod joins;
@@ -14,6 +13,7 @@ mod metrics_api;
 mod model;
 mod monitor;
 mod openapi;
+mod opened;
 mod pushed;
 mod query;
 mod routes;
@@ -22,11 +22,11 @@ mod settings;
 mod written;
 
 pub use access::Access;
-pub use cluster::{Cluster, ClusterError, inventory};
 pub use metrics_api::{MetricsApi, MetricsApiError};
 pub use monitor::Monitor;
+pub use opened::{OpenError, Opened};
 pub use server::{ListenError, Server};
 pub use settings::{
-    Args, Certificate, MetricsApiSettings, MetricsApiSettingsError, Retention, Settings,
-    SettingsError,
+    Args, Certificate, MetricsApiSettings, MetricsApiSettingsError, Settings, SettingsError,
+    Storage, StorageArgs,
 };

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use clap::Parser;
 use futures::future::{FutureExt, OptionFuture};
-use kubemonitor_api::{Args, MetricsApi, Monitor, Server, Settings, inventory};
+use kubemonitor_api::{Args, MetricsApi, Opened, Server, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -48,9 +48,8 @@ fn run(settings: Settings) -> anyhow::Result<()> {
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut int = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let client = settings.cluster.client().await?;
-    let (inventory, watchers) = inventory(client.as_ref());
-    let server = Server::bind(settings.listen, Monitor::new(&settings, inventory)).await?;
+    let Opened { monitor, client, watchers } = Opened::with(&settings).await?;
+    let server = Server::bind(settings.listen, monitor).await?;
     tracing::info!(address = %server.address(), cluster = ?settings.cluster, "serving");
     let metrics_api = match settings.metrics_api.zip(client) {
         Some((settings, client)) => Some(MetricsApi::bind(settings, client, &server).await?),
@@ -65,7 +64,9 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let stop = stop.shared();
     let metrics_api = metrics_api.map(|metrics_api| metrics_api.serve(stop.clone()));
     tokio::join!(server.serve(stop), OptionFuture::from(metrics_api));
-    drop(watchers);
+    if let Some(watchers) = watchers {
+        watchers.stop().await;
+    }
     Ok(())
 }
 

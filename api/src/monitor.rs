@@ -1,16 +1,16 @@
 //! What all handlers share: the store, the inventory, and the limits.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use kubemonitor_inventory::Inventory;
+use kubemonitor_inventory::{Inventory, NameBook};
 use kubemonitor_model::{NodeName, UnixMillis};
-use kubemonitor_store::Store;
+use kubemonitor_store::{Recovered, Store};
 
 use crate::{
-    Settings,
+    OpenError, Settings, Storage,
     access::Access,
     limits::{Answering, IngestBudget},
 };
@@ -22,8 +22,12 @@ pub struct Monitor {
     pub(crate) store: Store,
     /// What Kubernetes says.
     pub(crate) inventory: Inventory,
-    /// How long samples are kept.
+    /// What Kubernetes has said of pods, on disk where the store is.
+    pub(crate) names: Option<Mutex<NameBook>>,
+    /// How long samples are kept as they were measured.
     pub(crate) retention: Duration,
+    /// How far back answers reach; beyond the retention in coarser steps.
+    pub(crate) reach: Duration,
     /// Who may write.
     pub(crate) access: Access,
     /// How much may be written at a time.
@@ -33,6 +37,9 @@ pub struct Monitor {
     /// The node under which the store has what was pushed without one.
     pub(crate) nowhere: NodeName,
 }
+
+/// Where names are in the data directory.
+const NAMES: &str = "names/pods.jsonl";
 
 /// A handle on the state, as handlers have it.
 pub(crate) type Shared = Arc<Monitor>;
@@ -46,22 +53,39 @@ fn nowhere() -> NodeName {
 }
 
 impl Monitor {
-    /// The state of a server that has measured nothing yet.
-    pub fn new(settings: &Settings, inventory: Inventory) -> Self {
-        let limits = kubemonitor_store::Settings {
-            retention: settings.retention,
-            max_series: settings.max_series,
-            ..kubemonitor_store::Settings::default()
+    /// The state of a server: what the data directory has, if there is one, else nothing yet.
+    ///
+    /// # Errors
+    /// If the data directory cannot be used.
+    pub fn open(settings: &Settings, inventory: Inventory) -> Result<Self, OpenError> {
+        let Storage { limits, disk } = &settings.storage;
+        let (store, names) = match disk {
+            Some(disk) => {
+                let (store, Recovered { blocks, entries }) = Store::open(*limits, disk)?;
+                let (names, pods) = NameBook::open(&disk.folder.join(NAMES))?;
+                let folder = disk.folder.display();
+                tracing::info!(%folder, blocks, entries, pods = pods.len(), "read back");
+                let horizon = now().minus(millis(limits.retention));
+                for pod in pods {
+                    if pod.ended_at.is_none_or(|ended_at| ended_at >= horizon) {
+                        inventory.recall(pod);
+                    }
+                }
+                (store, Some(Mutex::new(names)))
+            }
+            None => (Store::new(*limits), None),
         };
-        Self {
-            store: Store::new(limits),
+        Ok(Self {
+            store,
             inventory,
-            retention: settings.retention,
+            names,
+            retention: limits.retention,
+            reach: settings.storage.reach(),
             access: settings.access.clone(),
             ingest: IngestBudget::default(),
             answering: Answering::default(),
             nowhere: nowhere(),
-        }
+        })
     }
 
     /// The nodes that were measured, or that Kubernetes knows, sorted.
@@ -74,6 +98,11 @@ impl Monitor {
         names.dedup();
         names
     }
+}
+
+/// A duration in milliseconds.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The server's clock.

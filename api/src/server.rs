@@ -13,7 +13,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
 };
 use tower::ServiceBuilder;
@@ -88,7 +88,7 @@ impl Server {
     /// Serves until `stop`, then ends what is in flight.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let housekeeping = tokio::spawn(housekeeping::run(Arc::clone(&self.monitor)));
-        let service = layered(routes::router(self.monitor), || ApiError::Internal);
+        let service = layered(routes::router(Arc::clone(&self.monitor)), || ApiError::Internal);
         let (http, open) = (http(), GracefulShutdown::new());
         let serve = |stream| {
             let connection = open.watch(connection(&http, stream, service.clone()));
@@ -102,6 +102,13 @@ impl Server {
         }
         end(open, connections).await;
         housekeeping.abort();
+        // That it was cancelled is what it ends with.
+        let _ = housekeeping.await;
+        // Writes to disk: not on a thread that others wait on.
+        let closed = spawn_blocking(move || self.monitor.store.close()).await;
+        if let Err(error) = closed {
+            tracing::error!(%error, "the store could not be closed");
+        }
     }
 }
 

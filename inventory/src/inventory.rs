@@ -46,6 +46,12 @@ impl Inventory {
         self.0.write().observe(observation, at);
     }
 
+    /// Takes in what was known of a pod before a restart. It is there until the first complete list
+    /// does not name it. To be called before the cluster is followed.
+    pub fn recall(&self, pod: PodMeta) {
+        self.0.write().recall(pod);
+    }
+
     /// The pod that a pushed sample belongs to: the one Kubernetes knows by that name, else one
     /// that is kept for as long as samples of it come.
     pub fn record_pushed(&self, pod: &PushedPod, at: UnixMillis) -> Arc<PodMeta> {

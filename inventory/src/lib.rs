@@ -11,6 +11,7 @@ mod joins;
 mod kind;
 mod labels;
 mod meta;
+mod name_book;
 mod observation;
 pub mod quantity;
 mod resources;
@@ -27,6 +28,7 @@ pub use labels::Labels;
 pub use meta::{
     ContainerMeta, ContainerRole, NamespaceMeta, NodeMeta, Phase, PodMeta, WorkloadMeta,
 };
+pub use name_book::{NameBook, NameBookError};
 pub use observation::{Object, Observation};
 pub use resources::{PodSums, Resources};
 pub use selector::{FieldSelector, LabelSelector, SelectorError};

@@ -110,6 +110,13 @@ pub enum ContainerRole {
 }
 
 impl ContainerRole {
+    const ALL: [Self; 4] = [Self::Init, Self::Sidecar, Self::App, Self::Ephemeral];
+
+    /// The role with this word; what nobody knows is an app.
+    pub fn named(word: &str) -> Self {
+        Self::ALL.into_iter().find(|role| role.as_str() == word).unwrap_or(Self::App)
+    }
+
     /// A word for it.
     pub fn as_str(self) -> &'static str {
         match self {

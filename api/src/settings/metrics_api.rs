@@ -2,8 +2,6 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
-use crate::Cluster;
-
 /// Where an extension server of Kubernetes listens when nobody says otherwise.
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8443);
@@ -79,11 +77,11 @@ impl MetricsApiArgs {
     /// What was typed, checked.
     pub(super) fn settings(
         self,
-        cluster: &Cluster,
+        has_cluster: bool,
     ) -> Result<Option<MetricsApiSettings>, MetricsApiSettingsError> {
-        let listen = match (self.metrics_api_listen, cluster) {
-            (Some(Listen::Off), _) | (None, Cluster::None) => return Ok(None),
-            (Some(Listen::On(listen)), Cluster::None) => {
+        let listen = match (self.metrics_api_listen, has_cluster) {
+            (Some(Listen::Off), _) | (None, false) => return Ok(None),
+            (Some(Listen::On(listen)), false) => {
                 return Err(MetricsApiSettingsError::NoCluster(listen));
             }
             (Some(Listen::On(listen)), _) => listen,
@@ -122,29 +120,28 @@ mod tests {
 
     fn settings(
         flags: &[&str],
-        cluster: &Cluster,
+        has_cluster: bool,
     ) -> Result<Option<MetricsApiSettings>, MetricsApiSettingsError> {
         let flags = ["program"].iter().chain(flags);
-        Program::try_parse_from(flags).unwrap().args.settings(cluster)
+        Program::try_parse_from(flags).unwrap().args.settings(has_cluster)
     }
 
     #[test]
     fn with_a_cluster_it_is_served_and_without_one_it_is_not() {
-        let served = settings(&[], &Cluster::Around).unwrap().unwrap();
+        let served = settings(&[], true).unwrap().unwrap();
         assert_eq!(served.listen.to_string(), "0.0.0.0:8443");
         assert_eq!(served.certificate, Certificate::SelfMade);
-        assert!(settings(&[], &Cluster::Kubeconfig("/config".into())).unwrap().is_some());
-        assert_eq!(settings(&[], &Cluster::None).unwrap(), None);
+        assert_eq!(settings(&[], false).unwrap(), None);
     }
 
     #[test]
     fn it_can_be_elsewhere_or_off() {
         let elsewhere = ["--metrics-api-listen", "[::1]:9443"];
-        let served = settings(&elsewhere, &Cluster::Around).unwrap().unwrap();
+        let served = settings(&elsewhere, true).unwrap().unwrap();
         assert_eq!(served.listen.to_string(), "[::1]:9443");
-        assert!(settings(&elsewhere, &Cluster::None).unwrap_err().to_string().contains("[::1]"));
+        assert!(settings(&elsewhere, false).unwrap_err().to_string().contains("[::1]"));
         let off = ["--metrics-api-listen", "off"];
-        assert_eq!(settings(&off, &Cluster::Around).unwrap(), None);
+        assert_eq!(settings(&off, true).unwrap(), None);
         assert!(Program::try_parse_from(["program", "--metrics-api-listen", "on"]).is_err());
     }
 
@@ -154,7 +151,7 @@ mod tests {
         let key = ["--metrics-api-key-file", "b"];
         assert!(Program::try_parse_from(certificate).is_err());
         assert!(Program::try_parse_from(["program"].iter().chain(&key)).is_err());
-        let served = settings(&[&certificate[1..], &key].concat(), &Cluster::Around);
+        let served = settings(&[&certificate[1..], &key].concat(), true);
         let files = Certificate::Files { certificate: "a".into(), key: "b".into() };
         assert_eq!(served.unwrap().unwrap().certificate, files);
     }

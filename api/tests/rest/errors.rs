@@ -140,7 +140,7 @@ async fn bodies_have_a_type_a_size_and_a_form() {
 #[tokio::test]
 async fn who_pushes_more_than_may_be_held_is_told_when_to_return() {
     let mut settings = settings();
-    settings.max_series = 1;
+    settings.storage.limits.max_series = 1;
     let server = Running::with(&settings, Inventory::without_cluster()).await;
     let sample =
         |node: &str| json!({"timestamp": jiff::Timestamp::now().to_string(), "node": node});

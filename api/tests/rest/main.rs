@@ -12,5 +12,6 @@ mod metrics_api;
 mod nodes;
 mod openapi;
 mod push;
+mod restarts;
 mod support;
 mod windows;

@@ -108,6 +108,13 @@ impl State {
         }
     }
 
+    /// A pod of earlier times, unless news of it has come already.
+    pub(crate) fn recall(&mut self, pod: PodMeta) {
+        if self.pods.with_api_uid(&pod.api_uid).is_none() {
+            self.store(None, pod);
+        }
+    }
+
     fn put_pod(&mut self, mut pod: PodMeta, at: UnixMillis) {
         let slot = self.pods.with_api_uid(&pod.api_uid);
         let before = slot.and_then(|slot| self.pods.get(slot)).cloned();

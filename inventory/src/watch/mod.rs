@@ -27,13 +27,17 @@ impl Inventory {
     /// Outside a tokio runtime.
     pub fn following(client: &Client) -> (Self, Watchers) {
         let inventory = Self::of_cluster();
-        let watchers = Watchers::start(client, &inventory);
+        let watchers = Watchers::follow(client, &inventory);
         (inventory, watchers)
     }
 }
 
 impl Watchers {
-    fn start(client: &Client, inventory: &Inventory) -> Self {
+    /// Keeps an inventory up to date from now on.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn follow(client: &Client, inventory: &Inventory) -> Self {
         let mut tasks = JoinSet::new();
         macro_rules! follow {
             ($($kind:ty),*) => {

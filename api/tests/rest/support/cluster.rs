@@ -1,7 +1,7 @@
 //! A server that follows a captured cluster.
 
 use kube::{Client, Config};
-use kubemonitor_api::Settings;
+use kubemonitor_api::{Monitor, Settings};
 use kubemonitor_fake_kubernetes::{FakeKubernetes, Fixture};
 use kubemonitor_inventory::{Inventory, Watchers};
 use kubemonitor_model::{EntityRow, Metric};
@@ -13,7 +13,7 @@ use super::{Running, container, node, pod, recent, settings, tick};
 pub(crate) struct Captured {
     pub(crate) kubernetes: FakeKubernetes,
     pub(crate) server: Running,
-    _watchers: Watchers,
+    pub(crate) watchers: Watchers,
 }
 
 /// What each pod and each of its containers has used at a tick.
@@ -33,9 +33,11 @@ impl Captured {
         kubernetes.load(&Fixture::captured());
         let client = Client::try_from(Config::new(kubernetes.url().parse().unwrap())).unwrap();
         let (inventory, watchers) = Inventory::following(&client);
-        let server = Running::asking(settings, inventory, Some(client)).await;
+        let monitor = Monitor::open(settings, inventory).unwrap();
+        let metrics_api = settings.metrics_api.clone().map(|settings| (settings, client));
+        let server = Running::asking(monitor, metrics_api).await;
         server.eventually("/ready", |answer| answer["status"] == "ready").await;
-        Self { kubernetes, server, _watchers: watchers }
+        Self { kubernetes, server, watchers }
     }
 
     /// The same after `ticks` ticks of both nodes' collectors: each pod uses 100 millicores, 10 MiB

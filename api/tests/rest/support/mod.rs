@@ -10,9 +10,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use futures::future::{FutureExt, OptionFuture};
 use kube::Client;
-use kubemonitor_api::{Access, Cluster, MetricsApi, Monitor, Server, Settings};
+use kubemonitor_api::{Access, MetricsApi, MetricsApiSettings, Monitor, Server, Settings, Storage};
 use kubemonitor_inventory::Inventory;
 use kubemonitor_model::Tick;
+use kubemonitor_store::Settings as Limits;
 use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -37,10 +38,9 @@ pub(crate) struct Running {
 pub(crate) fn settings() -> Settings {
     Settings {
         listen: ([127, 0, 0, 1], 0).into(),
-        retention: Duration::from_secs(3600),
-        max_series: 1000,
+        storage: Storage { limits: Limits { max_series: 1000, ..Limits::default() }, disk: None },
         access: Access::Open,
-        cluster: Cluster::None,
+        cluster: None,
         metrics_api: None,
         log: String::new(),
     }
@@ -53,18 +53,20 @@ impl Running {
     }
 
     pub(crate) async fn with(settings: &Settings, inventory: Inventory) -> Self {
-        Self::asking(settings, inventory, None).await
+        Self::of(Monitor::open(settings, inventory).unwrap()).await
     }
 
-    /// The same, with metrics.k8s.io if the settings want it and there is a cluster to ask.
+    pub(crate) async fn of(monitor: Monitor) -> Self {
+        Self::asking(monitor, None).await
+    }
+
+    /// The same with metrics.k8s.io, where there is a cluster to ask.
     pub(crate) async fn asking(
-        settings: &Settings,
-        inventory: Inventory,
-        cluster: Option<Client>,
+        monitor: Monitor,
+        metrics_api: Option<(MetricsApiSettings, Client)>,
     ) -> Self {
-        let server = Server::bind(settings.listen, Monitor::new(settings, inventory)).await;
-        let server = server.unwrap();
-        let metrics_api = match settings.metrics_api.clone().zip(cluster) {
+        let server = Server::bind(settings().listen, monitor).await.unwrap();
+        let metrics_api = match metrics_api {
             Some((settings, client)) => {
                 Some(MetricsApi::bind(settings, client, &server).await.unwrap())
             }
