@@ -153,7 +153,7 @@ struct State {
     keeps_slots: bool,
     /// Members there are now.
     newest: Shares,
-    newest_at: UnixMillis,
+    newest_at: Option<UnixMillis>,
     /// What members' byte counters have counted, those of gone members included.
     totals: [Sum; 4],
     /// The part of it before the first slot.
@@ -189,7 +189,7 @@ impl Group {
             retention_ms,
             keeps_slots: history == GroupHistory::Kept,
             newest: Shares::default(),
-            newest_at: UnixMillis(i64::MIN),
+            newest_at: None,
             totals: [Sum::default(); 4],
             base: [Sum::default(); 4],
             slots: VecDeque::new(),
@@ -231,13 +231,15 @@ impl Group {
         }
         if let Some(after) = after {
             state.newest.add(after);
-            state.newest_at = state.newest_at.max(after.at);
+            state.newest_at = state.newest_at.max(Some(after.at));
         }
     }
 
     /// Counts a sample in its slots.
     pub(crate) fn count(&self, step: &Step) {
-        self.state.lock().apply(step, Shares::add, Sum::add);
+        let mut state = self.state.lock();
+        state.newest_at = state.newest_at.max(Some(step.share.at));
+        state.apply(step, Shares::add, Sum::add);
     }
 
     /// Takes back what [`Group::count`] did.
@@ -254,10 +256,11 @@ impl Group {
         }
     }
 
-    /// The sum over the members there are now.
-    pub(crate) fn latest(&self) -> GroupSample {
+    /// The sum over the members there are now; `None` while none was ever measured.
+    pub(crate) fn latest(&self) -> Option<GroupSample> {
         let state = self.state.lock();
-        state.newest.sample(state.newest_at, &state.totals)
+        let newest_at = state.newest_at?;
+        Some(state.newest.sample(newest_at, &state.totals))
     }
 
     /// Of a [`Group::scratch`] that was filled: makes its totals end where the group's do.

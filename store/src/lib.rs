@@ -312,9 +312,9 @@ impl Store {
         self.members.groups()
     }
 
-    /// A group's sum over the members there are now.
+    /// A group's sum over the members there are now; `None` while none was ever measured.
     pub fn group(&self, key: &str) -> Option<GroupSample> {
-        Some(self.members.group(key)?.latest())
+        self.members.group(key)?.latest()
     }
 
     /// A group's sums at the ticks of a range, oldest first. The newest tick is there once every

@@ -17,13 +17,14 @@ fn frame() -> Vec<u8> {
 #[tokio::test]
 async fn a_frame_is_taken_once() {
     let server = Running::start().await;
+    let frame = frame();
     for (content_type, samples, duplicate) in [
         ("application/vnd.kubemonitor.frame", 2, false),
         ("application/octet-stream", 0, true),
         ("Application/Octet-Stream; charset=binary", 0, true),
     ] {
         let headers = [("content-type", content_type)];
-        let reply = send(server.address, "POST", "/api/frames", &headers, frame()).await;
+        let reply = send(server.address, "POST", "/api/frames", &headers, frame.clone()).await;
         let receipt = json!({
             "status": "ok", "samples": samples, "duplicate": duplicate, "refused_entities": 0
         });
