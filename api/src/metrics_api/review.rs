@@ -26,7 +26,15 @@ where
     let api = Api::<R>::all(client.clone());
     match timeout(PATIENCE, api.create(&PostParams::default(), review)).await {
         Ok(Ok(reviewed)) => Ok(reviewed),
-        Ok(Err(error)) => Err(no_verdict(error.to_string())),
+        Ok(Err(error)) => Err(no_verdict(in_short(&error))),
         Err(_) => Err(no_verdict("no answer in time".to_owned())),
+    }
+}
+
+/// What the Kubernetes API says is wrong, without all that it says besides.
+pub(super) fn in_short(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
     }
 }
