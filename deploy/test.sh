@@ -184,7 +184,7 @@ the_chart() {
   substance "$work/plain.json" >"$work/of-chart"
   check "chart: without values it is monitor.yaml" diff "$work/of-manifest" "$work/of-chart"
 
-  rendered metrics --set metricsApi.enabled=true
+  rendered metrics --namespace "$other_namespace" --set metricsApi.enabled=true
   substance <(jq --slurp add "$work/monitor.json" "$work/metrics-api.json") >"$work/of-manifest"
   substance "$work/metrics.json" >"$work/of-chart"
   check "chart: metricsApi.enabled adds metrics-api.yaml" diff "$work/of-manifest" "$work/of-chart"
@@ -210,7 +210,7 @@ auth: {enabled: true, token: secret}
 metricsApi: {enabled: true, tls: {existingSecret: cert, caBundle: QUJD}}
 networkPolicy: {enabled: false}
 YAML
-  rendered full --values "$work/values.yaml"
+  rendered full --namespace "$other_namespace" --values "$work/values.yaml"
   # The account is one's own here, so the binding names another.
   jq '(.[].subjects[]? | select(.name == "mine").name) = "monitor-api"' "$work/full.json" >"$work/full-own.json"
   keeps_promises "chart with all values" "$work/full-own.json"
