@@ -88,7 +88,8 @@ impl Server {
     /// Serves until `stop`, then ends what is in flight.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let housekeeping = tokio::spawn(housekeeping::run(Arc::clone(&self.monitor)));
-        let service = layered(routes::router(Arc::clone(&self.monitor)), || ApiError::Internal);
+        let router = routes::router(Arc::clone(&self.monitor));
+        let service = layered(router, || ApiError::Internal);
         let (http, open) = (http(), GracefulShutdown::new());
         let serve = |stream| {
             let connection = open.watch(connection(&http, stream, service.clone()));

@@ -82,7 +82,6 @@ pub(crate) async fn run(args: Args, stop: impl Future<Output = ()>) -> anyhow::R
         storage: args.storage.storage(),
         access: Access::Open,
         cluster: args.kubeconfig.map(|file| Cluster::Kubeconfig(vec![file])),
-        // That is for clusters, and this for one host.
         metrics_api: None,
         log: String::new(),
     };

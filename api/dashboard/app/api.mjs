@@ -62,7 +62,11 @@ export class Client {
     if (signal?.aborted) giveUp();
     try {
       const headers = { Accept: "application/json" };
-      const response = await this.#fetch(url, { headers, signal: waiting.signal, cache: "no-store" });
+      const response = await this.#fetch(url, {
+        headers,
+        signal: waiting.signal,
+        cache: "no-store",
+      });
       if (!response.ok) throw new Problem(response.status, await problemOf(response));
       this.#compareClocks(response.headers.get("date"));
       return { body: await response.json(), headers: response.headers };
@@ -87,7 +91,9 @@ export class Client {
 }
 
 function address(path, parameters) {
-  const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const given = Object.entries(parameters).filter(
+    ([, value]) => value !== undefined && value !== null && value !== "",
+  );
   const query = new URLSearchParams(given).toString();
   return query ? `${path}?${query}` : path;
 }

@@ -3,7 +3,18 @@
 
 import { h, svg } from "./dom.mjs";
 import { ABSENT, UNITS, clock } from "./format.mjs";
-import { areaPath, axis, ceiling, linePath, linear, longestJoin, nearest, runs, timeTicks } from "./scale.mjs";
+import {
+  areaPath,
+  axis,
+  ceiling,
+  dotPath,
+  linePath,
+  linear,
+  longestJoin,
+  nearest,
+  runs,
+  timeTicks,
+} from "./scale.mjs";
 
 const MARGIN = { top: 8, right: 10, bottom: 20, left: 62 };
 
@@ -42,7 +53,13 @@ export class Chart {
     this.#crosshair = crosshair;
     this.element = h(
       "figure",
-      { class: "chart", tabindex: "0", role: "group", "aria-roledescription": "chart", "aria-label": title },
+      {
+        class: "chart",
+        tabindex: "0",
+        role: "group",
+        "aria-roledescription": "chart",
+        "aria-label": title,
+      },
       h("figcaption", {}, h("h3", {}, title), this.#moment, this.#legend),
       this.#plot,
     );
@@ -58,16 +75,29 @@ export class Chart {
   update({ from, to, points, step = 0, references = [], marks = [] }) {
     const times = points[0].map(([time]) => time);
     const known = references.filter(({ value }) => value !== null && value !== undefined);
-    this.#data = { from, to, points, marks, references: known, longest: longestJoin(times, step * 1000) };
+    this.#data = {
+      from,
+      to,
+      points,
+      marks,
+      references: known,
+      longest: longestJoin(times, step * 1000),
+    };
     this.#draw();
   }
 
   #draw() {
+    if (!this.#data) return;
+    // First of all, since a legend of two lines leaves less room.
+    this.#describe(this.#pointed());
     const [width, height] = [this.#plot.clientWidth, this.#plot.clientHeight];
-    if (!this.#data || width < MARGIN.left + MARGIN.right + 20) return;
+    if (width < MARGIN.left + MARGIN.right + 20) return;
     const { from, to, points, references } = this.#data;
     const values = points.flat().map(([, value]) => value);
-    const top = ceiling(values, references.map(({ value }) => value));
+    const top = ceiling(
+      values,
+      references.map(({ value }) => value),
+    );
     const { max, ticks } = axis(top, this.#unit);
     this.#x = linear([from, to], [MARGIN.left, width - MARGIN.right]);
     this.#y = linear([0, max], [height - MARGIN.bottom, MARGIN.top]);
@@ -79,7 +109,9 @@ export class Chart {
         this.#valueAxis(isEmpty ? [0] : ticks, width),
         this.#timeAxis(width, height),
         isEmpty ? this.#nothing(width, height) : this.#lines(height),
-        references.filter(({ value }) => value <= max).map(({ value, label }) => this.#reference(value, label, width)),
+        references
+          .filter(({ value }) => value <= max)
+          .map(({ value, label }) => this.#reference(value, label, width)),
         this.#data.marks.filter(({ time }) => time >= from).map((mark) => this.#mark(mark, height)),
         this.#cursor,
       ),
@@ -91,8 +123,18 @@ export class Chart {
     return ticks.map((tick) => {
       const y = this.#y(tick);
       return [
-        svg("line", { class: tick === 0 ? "ground" : "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y, y2: y }),
-        svg("text", { class: "tick", x: MARGIN.left - 6, y: y + 4, "text-anchor": "end" }, this.#unit.onAxis(tick)),
+        svg("line", {
+          class: tick === 0 ? "ground" : "grid",
+          x1: MARGIN.left,
+          x2: width - MARGIN.right,
+          y1: y,
+          y2: y,
+        }),
+        svg(
+          "text",
+          { class: "tick", x: MARGIN.left - 6, y: y + 4, "text-anchor": "end" },
+          this.#unit.onAxis(tick),
+        ),
       ];
     });
   }
@@ -104,7 +146,11 @@ export class Chart {
       // Half a label would hang out at the edges.
       const [x, edge] = [this.#x(tick), 18];
       const anchor = x > width - MARGIN.right - edge ? "end" : "middle";
-      return svg("text", { class: "tick", x, y: height - 5, "text-anchor": anchor }, clock(tick, step < 60_000));
+      return svg(
+        "text",
+        { class: "tick", x, y: height - 5, "text-anchor": anchor },
+        clock(tick, step < 60_000),
+      );
     });
   }
 
@@ -116,15 +162,26 @@ export class Chart {
       return svg(
         "g",
         { class: `series c-${color}` },
-        svg("path", { class: "area", d: areaPath(lines, this.#x, this.#y, height - MARGIN.bottom) }),
+        // More than one area is mud.
+        place === 0
+          ? svg("path", {
+              class: "area",
+              d: areaPath(lines, this.#x, this.#y, height - MARGIN.bottom),
+            })
+          : null,
         svg("path", { class: "line", d: linePath(lines, this.#x, this.#y) }),
+        svg("path", { class: "dots", d: dotPath(lines, this.#x, this.#y) }),
       );
     });
   }
 
   #nothing(width, height) {
     const [x, y] = [(width + MARGIN.left) / 2, height / 2];
-    return svg("text", { class: "nothing", x, y, "text-anchor": "middle" }, "Nothing measured in this time");
+    return svg(
+      "text",
+      { class: "nothing", x, y, "text-anchor": "middle" },
+      "Nothing measured in this time",
+    );
   }
 
   #reference(value, label, width) {
@@ -133,7 +190,11 @@ export class Chart {
       "g",
       { class: `reference ${label}` },
       svg("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: y, y2: y }),
-      svg("text", { x: width - MARGIN.right - 2, y: y < 20 ? y + 12 : y - 4, "text-anchor": "end" }, label),
+      svg(
+        "text",
+        { x: width - MARGIN.right - 2, y: y < 20 ? y + 12 : y - 4, "text-anchor": "end" },
+        label,
+      ),
     );
   }
 
@@ -166,7 +227,12 @@ export class Chart {
     const dots = pointed.map((point, place) => {
       if (point === null || point[1] === null) return null;
       const color = this.#series[place].color;
-      return svg("circle", { class: `c-${color}`, cx: this.#x(point[0]), cy: this.#y(point[1]), r: 3.5 });
+      return svg("circle", {
+        class: `c-${color}`,
+        cx: this.#x(point[0]),
+        cy: this.#y(point[1]),
+        r: 3.5,
+      });
     });
     const line = svg("line", { x1: this.#x(at), x2: this.#x(at), y1: top, y2: bottom });
     this.#cursor.replaceChildren(line, ...dots.filter(Boolean));
@@ -179,7 +245,13 @@ export class Chart {
       return h("li", {}, h("i", { class: `swatch c-${color}` }), `${label} `, h("b", {}, value));
     });
     const references = this.#data.references.map(({ label, value }) =>
-      h("li", {}, h("i", { class: `swatch reference ${label}` }), `${label} `, h("b", {}, format(value))),
+      h(
+        "li",
+        {},
+        h("i", { class: `swatch reference ${label}` }),
+        `${label} `,
+        h("b", {}, format(value)),
+      ),
     );
     this.#legend.replaceChildren(...entries, ...references);
   }
@@ -211,21 +283,4 @@ export class Chart {
     const next = this.#crosshair.time === null ? place : place + way;
     this.#crosshair.move(points[Math.min(points.length - 1, Math.max(0, next))][0]);
   }
-}
-
-const SPARK = { width: 84, height: 20 };
-
-/** A line as small as a word, from 0 to its own largest value. */
-export function sparkline(points, color) {
-  const { width, height } = SPARK;
-  const frame = { class: `spark c-${color}`, width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" };
-  if (points.length === 0) return svg("svg", frame);
-  const times = points.map(([time]) => time);
-  const max = Math.max(1, ...points.map(([, value]) => value ?? 0));
-  // Five minutes are as wide in every row, however long a row has been there.
-  const x = linear([times.at(-1) - 300_000, times.at(-1)], [1, width - 1]);
-  const y = linear([0, max], [height - 1.5, 1.5]);
-  const lines = runs(points, longestJoin(times, 15_000));
-  const area = svg("path", { class: "area", d: areaPath(lines, x, y, height) });
-  return svg("svg", frame, area, svg("path", { class: "line", d: linePath(lines, x, y) }));
 }

@@ -3,8 +3,10 @@
 import { sum } from "./format.mjs";
 import { joined } from "./history.mjs";
 
-/** Up to so many nodes their past is fetched and added up; for more of them it would be too much. */
-export const MOST_NODES_WITH_PAST = 100;
+/** So many samples of nodes are fetched at most to be added up: some MB, compressed one. */
+const MOST_SAMPLES = 12_000;
+/** A line of fewer points shows nothing. */
+const FEWEST_POINTS = 20;
 
 const SUMMED = [
   "cpu_millicores",
@@ -18,7 +20,19 @@ const SUMMED = [
 ];
 
 function added(samples) {
-  return Object.fromEntries(SUMMED.map((field) => [field, sum(samples.map((sample) => sample[field]))]));
+  return Object.fromEntries(
+    SUMMED.map((field) => [field, sum(samples.map((sample) => sample[field]))]),
+  );
+}
+
+/**
+ * A range in steps so long that the past of so many nodes can be fetched; null where they are too
+ * many.
+ */
+export function coarsened(range, nodes) {
+  const points = range.seconds / range.step;
+  const factor = Math.max(1, Math.ceil((nodes * points) / MOST_SAMPLES));
+  return points / factor < FEWEST_POINTS ? null : { ...range, step: range.step * factor };
 }
 
 /** Something an operator should look at. */
@@ -36,8 +50,9 @@ export function totals(nodes) {
     timestamp: timestamps.at(-1) ?? null,
     nodes: nodes.length,
     stale: nodes.length - fresh.length,
+    well: nodes.filter((node) => !isFlagged(node)).length,
     // Without Kubernetes nobody says which nodes are ready.
-    ready: nodes.some((node) => typeof node.ready === "boolean") ? nodes.filter((node) => node.ready === true).length : null,
+    isReadinessKnown: nodes.some((node) => typeof node.ready === "boolean"),
     notReady: nodes.filter((node) => node.ready === false).length,
     pods: sum(nodes.map((node) => node.pod_count)),
     containers: sum(nodes.map((node) => node.container_count)),

@@ -7,7 +7,8 @@ const SVG = "http://www.w3.org/2000/svg";
  * An element. Attributes that are null, undefined or false are left out; functions are set as
  * properties (`onclick`). Children are nodes, text, or arrays of them; null and false are left out.
  */
-export const h = (name, attributes, ...children) => filled(document.createElement(name), attributes, children);
+export const h = (name, attributes, ...children) =>
+  filled(document.createElement(name), attributes, children);
 
 /** An SVG element. */
 export const svg = (name, attributes, ...children) =>
@@ -16,14 +17,17 @@ export const svg = (name, attributes, ...children) =>
 function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (typeof value === "function") element[name] = value;
-    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+    else if (value !== null && value !== undefined && value !== false)
+      element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...nodes(children));
   return element;
 }
 
 function nodes(children) {
-  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+  return children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false);
 }
 
 /**
@@ -31,7 +35,9 @@ function nodes(children) {
  * the focus and selected text stays selected while figures around it change.
  */
 export function fill(parent, ...children) {
-  const wanted = nodes(children).map((child) => (child instanceof Node ? child : document.createTextNode(child)));
+  const wanted = nodes(children).map((child) =>
+    child instanceof Node ? child : document.createTextNode(child),
+  );
   for (const [place, node] of wanted.entries()) {
     const present = parent.childNodes[place];
     if (!present) parent.append(node);
@@ -58,5 +64,6 @@ export function reconcile(parent, items, key, create, update) {
   }
   for (const element of present.values()) element.remove();
   // Moving an element takes the focus off it.
-  if (focused && focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
+  if (focused && focused !== document.activeElement && focused.isConnected)
+    focused.focus({ preventScroll: true });
 }

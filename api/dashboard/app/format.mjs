@@ -52,7 +52,9 @@ export function percent(value) {
 /** A count, in groups of three digits. */
 export function count(value) {
   if (!isKnown(value)) return ABSENT;
-  return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
 /** A number without a unit: a load average. */
@@ -102,14 +104,20 @@ function shortest(value, decimals) {
 }
 
 /** What charts write on their axes: the same figures without decimals that say nothing. */
-const onAxis = (format) => (value) => format(value).replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
+const onAxis = (format) => (value) =>
+  format(value)
+    .replace(/(\.\d*?)0+(?=\D|$)/, "$1")
+    .replace(/\.(?=\D|$)/, "");
 
-/** How each kind of figure is written, and whether its round numbers are powers of two. */
+/**
+ * How each kind of figure is written; what an axis has to know of it: whether its round numbers are
+ * powers of two, whether it is counted in whole ones, and the `least` height worth drawing.
+ */
 export const UNITS = {
-  cpu: { format: cpu, onAxis: onAxis(cpu), binary: false },
+  cpu: { format: cpu, onAxis: onAxis(cpu), least: 1 },
   bytes: { format: bytes, onAxis: onAxis(bytes), binary: true },
   rate: { format: rate, onAxis: onAxis(rate), binary: true },
-  percent: { format: percent, onAxis: onAxis(percent), binary: false },
-  count: { format: count, onAxis: count, binary: false, whole: true },
-  number: { format: number, onAxis: onAxis(number), binary: false },
+  percent: { format: percent, onAxis: onAxis(percent), least: 1 },
+  count: { format: count, onAxis: count, whole: true },
+  number: { format: number, onAxis: onAxis(number), least: 0.1 },
 };

@@ -12,18 +12,17 @@ const ASKED_AGAIN = 4;
 
 export class History {
   #fetch;
-  #range;
   samples = [];
 
   /** `fetch(parameters, signal)` gives samples, oldest first. */
   constructor(fetch, range) {
     this.#fetch = fetch;
-    this.#range = range;
+    this.range = range;
   }
 
   /** Brings the samples up to date. */
   async load(signal) {
-    const { seconds, step } = this.#range;
+    const { seconds, step } = this.range;
     const from = this.samples.at(-ASKED_AGAIN) ?? this.samples[0];
     const span = from ? { start: from.timestamp } : { window: seconds };
     const fresh = await this.#fetch({ ...span, step }, signal);
@@ -37,7 +36,8 @@ export class History {
  */
 export function joined(older, fresh, seconds) {
   const from = fresh[0]?.timestamp;
-  const all = from === undefined ? older : [...older.filter((sample) => sample.timestamp < from), ...fresh];
+  const all =
+    from === undefined ? older : [...older.filter((sample) => sample.timestamp < from), ...fresh];
   const newest = all.at(-1)?.timestamp;
   if (newest === undefined) return all;
   const oldest = Date.parse(newest) - seconds * 1000;
@@ -45,7 +45,8 @@ export function joined(older, fresh, seconds) {
 }
 
 /** A field of samples as points of a chart. */
-export const points = (samples, field) => samples.map((sample) => [Date.parse(sample.timestamp), sample[field] ?? null]);
+export const points = (samples, field) =>
+  samples.map((sample) => [Date.parse(sample.timestamp), sample[field] ?? null]);
 
 /** The moments at which a counter had risen: when the kernel killed for want of memory. */
 export function rises(samples, field) {

@@ -14,7 +14,9 @@ export function parse(fragment) {
 /** The fragment that `parse` reads back; parameters without a value are left out. */
 export function build(segments, query = {}) {
   const path = `#/${segments.map(encodeURIComponent).join("/")}`;
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const given = Object.entries(query).filter(
+    ([, value]) => value !== undefined && value !== null && value !== "",
+  );
   const parameters = new URLSearchParams(given).toString();
   return parameters ? `${path}?${parameters}` : path;
 }

@@ -10,10 +10,10 @@ export function linear([from, to], [start, end]) {
 /**
  * An axis from 0 to a round number at or above `max`, with about `wanted` ticks.
  * Binary units get powers of two between their ticks, since 1.5 GiB is round and 1.6 GiB is not;
- * things that are counted get no ticks between whole ones.
+ * things that are counted get no ticks between whole ones; below `least` all is idle and looks so.
  */
-export function axis(max, { wanted = 4, binary = false, whole = false } = {}) {
-  const top = max > 0 && Number.isFinite(max) ? max : 1;
+export function axis(max, { wanted = 4, binary = false, whole = false, least = 0 } = {}) {
+  const top = Math.max(max, least) || 1;
   let step = binary ? binaryStep(top / wanted) : decimalStep(top / wanted);
   if (whole) step = Math.max(1, step);
   const ticks = [];
@@ -91,24 +91,30 @@ export function runs(points, longest) {
 
 const at = (number) => Number(number.toFixed(1));
 
-/** An SVG path along runs. A run of one point is a dot, drawn by its round ends. */
-export function linePath(runs, x, y) {
-  return runs
-    .map((run) => {
-      const corners = run.map(([time, value]) => `${at(x(time))},${at(y(value))}`);
-      return run.length === 1 ? `M${corners[0]}h0.01` : `M${corners.join("L")}`;
-    })
+const corners = (run, x, y) =>
+  run.map(([time, value]) => `${at(x(time))},${at(y(value))}`).join("L");
+
+/** An SVG path along runs of more than one point. */
+export const linePath = (runs, x, y) =>
+  runs
+    .filter((run) => run.length > 1)
+    .map((run) => `M${corners(run, x, y)}`)
     .join("");
-}
+
+/** An SVG path of points that stand alone: lines of no length, whose round ends make them dots. */
+export const dotPath = (runs, x, y) =>
+  runs
+    .filter((run) => run.length === 1)
+    .map((run) => `M${corners(run, x, y)}h0`)
+    .join("");
 
 /** An SVG path around what is between runs and the ground. */
 export function areaPath(runs, x, y, ground) {
   return runs
     .filter((run) => run.length > 1)
     .map((run) => {
-      const corners = run.map(([time, value]) => `${at(x(time))},${at(y(value))}`);
       const [first, last] = [at(x(run[0][0])), at(x(run.at(-1)[0]))];
-      return `M${first},${at(ground)}L${corners.join("L")}L${last},${at(ground)}Z`;
+      return `M${first},${at(ground)}L${corners(run, x, y)}L${last},${at(ground)}Z`;
     })
     .join("");
 }
@@ -123,7 +129,7 @@ export function nearest(points, time, reach = Infinity) {
   }
   const distance = (place) => Math.abs((points[place]?.[0] ?? Infinity) - time);
   const best = distance(low - 1) < distance(low) ? low - 1 : low;
-  return distance(best) <= reach ? best : -1;
+  return best < points.length && distance(best) <= reach ? best : -1;
 }
 
 /**
@@ -132,6 +138,8 @@ export function nearest(points, time, reach = Infinity) {
  */
 export function ceiling(values, references, reach = 3) {
   const most = Math.max(0, ...values.filter((value) => value !== null && value !== undefined));
-  const shown = references.filter((value) => value !== null && (most === 0 || value <= reach * most));
+  const shown = references.filter(
+    (value) => value !== null && (most === 0 || value <= reach * most),
+  );
   return Math.max(most, ...shown);
 }

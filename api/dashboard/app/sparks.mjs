@@ -8,6 +8,7 @@ export class Sparks {
   #key;
   #fields;
   #rows = new Map();
+  #newest = 0;
 
   /** `key(row)` tells rows apart; `fields` are those that have a line. */
   constructor(key, fields) {
@@ -34,11 +35,18 @@ export class Sparks {
     for (const row of rows) this.#put(this.#key(row), row);
   }
 
-  /** The points of a row's line, oldest first. */
-  points(row, field) {
-    const steps = this.#rows.get(this.#key(row));
-    if (!steps) return [];
-    return [...steps.entries()].sort(([one], [other]) => one - other).map(([time, values]) => [time, values[field]]);
+  /** A row's line, over the same minutes as that of every other row. */
+  line(row, field) {
+    const steps = this.#rows.get(this.#key(row)) ?? new Map();
+    const points = [...steps.entries()]
+      .sort(([one], [other]) => one - other)
+      .map(([time, values]) => [time, values[field]]);
+    return {
+      points,
+      from: this.#newest - SPARK_SECONDS * 1000,
+      to: this.#newest,
+      step: SPARK_STEP * 1000,
+    };
   }
 
   #put(key, sample) {
@@ -46,8 +54,12 @@ export class Sparks {
     this.#rows.set(key, steps);
     const step = SPARK_STEP * 1000;
     const time = Math.floor(Date.parse(sample.timestamp) / step) * step;
-    steps.set(time, Object.fromEntries(this.#fields.map((field) => [field, sample[field] ?? null])));
-    const newest = Math.max(...steps.keys());
-    for (const old of steps.keys()) if (old < newest - SPARK_SECONDS * 1000) steps.delete(old);
+    steps.set(
+      time,
+      Object.fromEntries(this.#fields.map((field) => [field, sample[field] ?? null])),
+    );
+    this.#newest = Math.max(this.#newest, time);
+    for (const old of steps.keys())
+      if (old < this.#newest - SPARK_SECONDS * 1000) steps.delete(old);
   }
 }

@@ -22,21 +22,30 @@ export function sortState(sort, column) {
 export class Table {
   #columns;
   #key;
+  #isPast;
   #head = h("tr");
   #body = h("tbody");
 
   /**
    * `columns` is `[{ label, sort, kind, cell(row) }, …]`: `sort` is the API's word for it, `kind`
-   * a class for how it looks. `key(row)` tells rows apart. `onSort(by)` hears of pressed headers.
+   * a class for how it looks. `key(row)` tells rows apart, `isPast(row, newest)` those whose
+   * figures are not of now, which is the `newest` timestamp. `onSort(by)` hears of pressed headers.
    */
-  constructor({ caption, columns, key, onSort }) {
+  constructor({ caption, columns, key, isPast = () => false, onSort }) {
     this.#columns = columns;
     this.#key = key;
+    this.#isPast = isPast;
     this.#head.append(...columns.map((column) => header(column, onSort)));
     this.element = h(
       "div",
       { class: "table-frame", tabindex: "0", role: "region", "aria-label": caption },
-      h("table", {}, h("caption", { class: "unseen" }, caption), h("thead", {}, this.#head), this.#body),
+      h(
+        "table",
+        {},
+        h("caption", { class: "unseen" }, caption),
+        h("thead", {}, this.#head),
+        this.#body,
+      ),
     );
   }
 
@@ -50,14 +59,27 @@ export class Table {
 
   /** Shows rows; figures that did not change are left alone. */
   update(rows) {
-    const create = () => h("tr", {}, this.#columns.map(({ kind }) => h("td", { class: kind })));
+    const create = () =>
+      h(
+        "tr",
+        {},
+        this.#columns.map(({ kind }) => h("td", { class: kind })),
+      );
+    const newest = rows.reduce(
+      (newest, { timestamp }) => (timestamp > newest ? timestamp : newest),
+      "",
+    );
     reconcile(this.#body, rows, this.#key, create, (element, row) => {
-      for (const [place, { cell }] of this.#columns.entries()) fill(element.children[place], cell(row));
+      element.className = this.#isPast(row, newest) ? "past" : "";
+      for (const [place, { cell }] of this.#columns.entries())
+        fill(element.children[place], cell(row));
     });
   }
 }
 
 function header({ label, sort, kind }, onSort) {
-  const content = sort ? h("button", { type: "button", onclick: () => onSort(sort) }, label) : label;
+  const content = sort
+    ? h("button", { type: "button", onclick: () => onSort(sort) }, label)
+    : label;
   return h("th", { class: kind, scope: "col" }, content);
 }

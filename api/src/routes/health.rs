@@ -11,52 +11,56 @@ use crate::{
     openapi::NotReady,
 };
 
-/// How the server is.
+/// That the process is up.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "status": "healthy", "timestamp": "2026-01-31T12:00:05.000Z", "version": "0.1.0"
 }))]
 pub(crate) struct Health {
-    /// `healthy`, or `ready`.
+    /// `healthy`.
     status: &'static str,
     /// The server's clock.
     timestamp: Timestamp,
     /// The server's version.
     version: &'static str,
-    /// What is wrong though the server serves: a data directory that takes nothing, say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+}
+
+/// That the server can serve.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "status": "ready", "timestamp": "2026-01-31T12:00:05.000Z", "version": "0.1.0",
+    "problem": null
+}))]
+pub(crate) struct Readiness {
+    /// `ready`.
+    status: &'static str,
+    /// The server's clock.
+    timestamp: Timestamp,
+    /// The server's version.
+    version: &'static str,
+    /// What is wrong all the same: a data directory that takes nothing, so that memory alone has
+    /// what comes. `null` when all is well.
     problem: Option<String>,
 }
 
-impl Health {
-    fn new(status: &'static str) -> Json<Self> {
-        let version = env!("CARGO_PKG_VERSION");
-        Json(Self { status, timestamp: Timestamp(now()), version, problem: None })
-    }
-}
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The process is up.
 #[utoipa::path(get, path = "/health", tag = "server", responses((status = 200, body = Health)))]
 pub(crate) async fn health() -> Json<Health> {
-    Health::new("healthy")
+    Json(Health { status: "healthy", timestamp: Timestamp(now()), version: VERSION })
 }
 
-/// The server can serve: with a cluster, it knows its nodes, namespaces and pods. It also serves
-/// while its data directory takes nothing, and says so.
+/// The server can serve: with a cluster, it knows its nodes, namespaces and pods.
 #[utoipa::path(
-    get, path = "/ready", tag = "server", responses((status = 200, body = Health), NotReady),
+    get, path = "/ready", tag = "server",
+    responses((status = 200, body = Readiness), NotReady),
 )]
-pub(crate) async fn ready(State(monitor): State<Shared>) -> Result<Json<Health>, ApiError> {
-    match monitor.inventory.ready() {
-        Ok(()) => {
-            let Json(health) = Health::new("ready");
-            let problem = monitor.store.disk_status().and_then(|disk| disk.problem);
-            Ok(Json(Health { problem, ..health }))
-        }
-        Err(missing) => {
-            let missing = missing.iter().map(ToString::to_string).collect();
-            Err(ApiError::NotReady { missing })
-        }
+pub(crate) async fn ready(State(monitor): State<Shared>) -> Result<Json<Readiness>, ApiError> {
+    if let Err(missing) = monitor.inventory.ready() {
+        let missing = missing.iter().map(ToString::to_string).collect();
+        return Err(ApiError::NotReady { missing });
     }
+    let problem = monitor.store.disk_status().and_then(|disk| disk.problem);
+    Ok(Json(Readiness { status: "ready", timestamp: Timestamp(now()), version: VERSION, problem }))
 }

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
+use kubemonitor_inventory::Cluster;
+
 /// Where an extension server of Kubernetes listens when nobody says otherwise.
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8443);
@@ -77,15 +79,15 @@ impl MetricsApiArgs {
     /// What was typed, checked.
     pub(super) fn settings(
         self,
-        has_cluster: bool,
+        cluster: Option<&Cluster>,
     ) -> Result<Option<MetricsApiSettings>, MetricsApiSettingsError> {
-        let listen = match (self.metrics_api_listen, has_cluster) {
-            (Some(Listen::Off), _) | (None, false) => return Ok(None),
-            (Some(Listen::On(listen)), false) => {
+        let listen = match (self.metrics_api_listen, cluster) {
+            (Some(Listen::Off), _) | (None, None) => return Ok(None),
+            (Some(Listen::On(listen)), None) => {
                 return Err(MetricsApiSettingsError::NoCluster(listen));
             }
-            (Some(Listen::On(listen)), _) => listen,
-            (None, _) => LISTEN,
+            (Some(Listen::On(listen)), Some(_)) => listen,
+            (None, Some(_)) => LISTEN,
         };
         let certificate = match self.metrics_api_cert_file.zip(self.metrics_api_key_file) {
             Some((certificate, key)) => Certificate::Files { certificate, key },
@@ -120,7 +122,7 @@ mod tests {
 
     fn settings(
         flags: &[&str],
-        has_cluster: bool,
+        cluster: Option<&Cluster>,
     ) -> Result<Option<MetricsApiSettings>, MetricsApiSettingsError> {
         let flags = ["program"].iter().chain(flags);
         Program::try_parse_from(flags).unwrap().args.settings(has_cluster)
@@ -128,20 +130,23 @@ mod tests {
 
     #[test]
     fn with_a_cluster_it_is_served_and_without_one_it_is_not() {
-        let served = settings(&[], true).unwrap().unwrap();
+        let served = settings(&[], Some(&Cluster::Surrounding)).unwrap().unwrap();
         assert_eq!(served.listen.to_string(), "0.0.0.0:8443");
         assert_eq!(served.certificate, Certificate::SelfMade);
-        assert_eq!(settings(&[], false).unwrap(), None);
+        assert!(
+            settings(&[], Some(&Cluster::Kubeconfig(vec!["/config".into()]))).unwrap().is_some()
+        );
+        assert_eq!(settings(&[], None).unwrap(), None);
     }
 
     #[test]
     fn it_can_be_elsewhere_or_off() {
         let elsewhere = ["--metrics-api-listen", "[::1]:9443"];
-        let served = settings(&elsewhere, true).unwrap().unwrap();
+        let served = settings(&elsewhere, Some(&Cluster::Surrounding)).unwrap().unwrap();
         assert_eq!(served.listen.to_string(), "[::1]:9443");
-        assert!(settings(&elsewhere, false).unwrap_err().to_string().contains("[::1]"));
+        assert!(settings(&elsewhere, None).unwrap_err().to_string().contains("[::1]"));
         let off = ["--metrics-api-listen", "off"];
-        assert_eq!(settings(&off, true).unwrap(), None);
+        assert_eq!(settings(&off, Some(&Cluster::Surrounding)).unwrap(), None);
         assert!(Program::try_parse_from(["program", "--metrics-api-listen", "on"]).is_err());
     }
 
@@ -151,7 +156,7 @@ mod tests {
         let key = ["--metrics-api-key-file", "b"];
         assert!(Program::try_parse_from(certificate).is_err());
         assert!(Program::try_parse_from(["program"].iter().chain(&key)).is_err());
-        let served = settings(&[&certificate[1..], &key].concat(), true);
+        let served = settings(&[&certificate[1..], &key].concat(), Some(&Cluster::Surrounding));
         let files = Certificate::Files { certificate: "a".into(), key: "b".into() };
         assert_eq!(served.unwrap().unwrap().certificate, files);
     }

@@ -7,12 +7,12 @@ use std::{ffi::OsString, fs, io, net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 
+use kubemonitor_inventory::Cluster;
+
 pub use self::{
     metrics_api::{Certificate, MetricsApiSettings, MetricsApiSettingsError},
     storage::{Storage, StorageArgs},
 };
-use kubemonitor_inventory::Cluster;
-
 use crate::Access;
 
 /// The monitoring server: takes collectors' frames and answers over REST.
@@ -88,7 +88,7 @@ impl Args {
             listen: self.listen,
             storage: self.storage.storage(),
             access: self.token_file.map_or(Ok(Access::Open), access)?,
-            metrics_api: self.metrics_api.settings(cluster.is_some())?,
+            metrics_api: self.metrics_api.settings(cluster.as_ref())?,
             cluster,
             log: if self.debug { "debug".to_owned() } else { self.log },
         })

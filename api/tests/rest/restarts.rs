@@ -30,7 +30,7 @@ fn on_disk(folder: &Path, kubernetes: &FakeKubernetes) -> Settings {
 
 async fn start(settings: &Settings) -> (Running, Watchers) {
     let Opened { monitor, watchers, .. } = Opened::with(settings).await.unwrap();
-    let server = Running::of(monitor).await;
+    let server = Running::of(settings, monitor, None).await;
     server.eventually("/ready", |answer| answer["status"] == "ready").await;
     (server, watchers.unwrap())
 }

@@ -70,7 +70,7 @@ fn a_process_in_a_kubepods_cgroup_is_a_pod_at_work() {
         pods.as_array().unwrap().iter().all(|pod| pod["uid"] != UID)
     });
     let past = running.json(&format!("{path}?window=60"));
-    assert!(past.as_array().unwrap().len() > 1, "what is gone is still told of: {past}");
+    assert!(!past.as_array().unwrap().is_empty(), "what is gone is still told of: {past}");
 }
 
 #[test]

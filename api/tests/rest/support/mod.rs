@@ -10,7 +10,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use futures::future::{FutureExt, OptionFuture};
 use kube::Client;
-use kubemonitor_api::{Access, MetricsApi, MetricsApiSettings, Monitor, Server, Settings, Storage};
+use kubemonitor_api::{Access, MetricsApi, Monitor, Server, Settings, Storage};
 use kubemonitor_inventory::Inventory;
 use kubemonitor_model::Tick;
 use kubemonitor_store::Settings as Limits;
@@ -53,7 +53,7 @@ impl Running {
     }
 
     pub(crate) async fn with(settings: &Settings, inventory: Inventory) -> Self {
-        Self::of(Monitor::open(settings, inventory).unwrap()).await
+        Self::asking(settings, inventory, None).await
     }
 
     pub(crate) async fn of(monitor: Monitor) -> Self {
@@ -65,8 +65,13 @@ impl Running {
         monitor: Monitor,
         metrics_api: Option<(MetricsApiSettings, Client)>,
     ) -> Self {
-        let server = Server::bind(settings().listen, monitor).await.unwrap();
-        let metrics_api = match metrics_api {
+        Self::of(settings, Monitor::open(settings, inventory).unwrap(), cluster).await
+    }
+
+    /// A server that has been opened.
+    pub(crate) async fn of(settings: &Settings, monitor: Monitor, cluster: Option<Client>) -> Self {
+        let server = Server::bind(settings.listen, monitor).await.unwrap();
+        let metrics_api = match settings.metrics_api.clone().zip(cluster) {
             Some((settings, client)) => {
                 Some(MetricsApi::bind(settings, client, &server).await.unwrap())
             }
