@@ -159,7 +159,7 @@ pub(crate) fn finished(openapi: &OpenApi) -> Value {
 }
 
 /// Schemas of what is read, where fields may be missing.
-const READ: [&str; 3] = ["PushedSample", "Problem", "Health"];
+const READ: [&str; 2] = ["PushedSample", "Problem"];
 
 fn flatten_answers(document: &mut Value) {
     let schemas = document["components"]["schemas"].as_object().cloned().unwrap_or_default();

@@ -2,7 +2,7 @@
 //! whole.
 
 use kubemonitor_inventory::{NamespaceMeta, PodSums, WorkloadKey, WorkloadKind, WorkloadMeta};
-use kubemonitor_model::{EntityId, EntityKind};
+use kubemonitor_model::{EntityId, EntityKind, UnixMillis};
 use serde::Serialize;
 
 use super::{
@@ -217,7 +217,9 @@ fn newest(monitor: &Monitor, sums: &str, pushed: &Source) -> GroupReading {
         let series = view.find(pushed.kind, &pushed.id)?;
         Some((series.live(), Reading::from(series.latest())))
     });
-    match (pushed.flatten(), monitor.store.group(sums)) {
+    // One whose pods had all ended before anybody measured has no moment yet.
+    let sum = monitor.store.group(sums).filter(|sum| sum.at > UnixMillis(i64::MIN));
+    match (pushed.flatten(), sum) {
         (Some((true, reading)), _) | (Some((false, reading)), None) => {
             GroupReading::Pushed(reading.into())
         }

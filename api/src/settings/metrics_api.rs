@@ -125,7 +125,7 @@ mod tests {
         cluster: Option<&Cluster>,
     ) -> Result<Option<MetricsApiSettings>, MetricsApiSettingsError> {
         let flags = ["program"].iter().chain(flags);
-        Program::try_parse_from(flags).unwrap().args.settings(has_cluster)
+        Program::try_parse_from(flags).unwrap().args.settings(cluster)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A server that follows a captured cluster.
 
 use kube::{Client, Config};
-use kubemonitor_api::{Monitor, Settings};
+use kubemonitor_api::Settings;
 use kubemonitor_fake_kubernetes::{FakeKubernetes, Fixture};
 use kubemonitor_inventory::{Inventory, Watchers};
 use kubemonitor_model::{EntityRow, Metric};
@@ -33,9 +33,7 @@ impl Captured {
         kubernetes.load(&Fixture::captured());
         let client = Client::try_from(Config::new(kubernetes.url().parse().unwrap())).unwrap();
         let (inventory, watchers) = Inventory::following(&client);
-        let monitor = Monitor::open(settings, inventory).unwrap();
-        let metrics_api = settings.metrics_api.clone().map(|settings| (settings, client));
-        let server = Running::asking(monitor, metrics_api).await;
+        let server = Running::asking(settings, inventory, Some(client)).await;
         server.eventually("/ready", |answer| answer["status"] == "ready").await;
         Self { kubernetes, server, watchers }
     }

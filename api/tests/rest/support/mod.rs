@@ -56,14 +56,11 @@ impl Running {
         Self::asking(settings, inventory, None).await
     }
 
-    pub(crate) async fn of(monitor: Monitor) -> Self {
-        Self::asking(monitor, None).await
-    }
-
-    /// The same with metrics.k8s.io, where there is a cluster to ask.
+    /// The same, with metrics.k8s.io if the settings want it and there is a cluster to ask.
     pub(crate) async fn asking(
-        monitor: Monitor,
-        metrics_api: Option<(MetricsApiSettings, Client)>,
+        settings: &Settings,
+        inventory: Inventory,
+        cluster: Option<Client>,
     ) -> Self {
         Self::of(settings, Monitor::open(settings, inventory).unwrap(), cluster).await
     }
