@@ -5,13 +5,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::http::{Extensions, HeaderMap, header, request::Parts};
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
-use kube::{Api, Client, api::PostParams};
+use kube::Client;
 use rustls::pki_types::CertificateDer;
-use tokio::time::timeout;
 
 use super::{
-    PATIENCE,
     cache::Cache,
+    review::reviewed,
     status::Refusal,
     trust::{Trust, TrustError},
     user::User,
@@ -65,15 +64,9 @@ impl Authenticator {
     }
 
     async fn review(&self, token: &str) -> Result<Option<User>, Refusal> {
-        let no_verdict =
-            |reason: String| Refusal::NoVerdict { question: "whose token this is", reason };
         let spec = TokenReviewSpec { token: Some(token.to_owned()), ..TokenReviewSpec::default() };
         let review = TokenReview { spec, ..TokenReview::default() };
-        let api = Api::<TokenReview>::all(self.client.clone());
-        let reviewed = timeout(PATIENCE, api.create(&PostParams::default(), &review))
-            .await
-            .map_err(|_| no_verdict("no answer in time".to_owned()))?
-            .map_err(|error| no_verdict(error.to_string()))?;
+        let reviewed = reviewed(&self.client, &review, "whose token this is").await?;
         let status = reviewed.status.unwrap_or_default();
         let user = status.user.filter(|_| status.authenticated == Some(true));
         Ok(user.map(|user| User::from(user).authenticated()).filter(|user| !user.name.is_empty()))

@@ -1,10 +1,9 @@
 //! Asking Kubernetes what a user may see.
 
 use k8s_openapi::api::authorization::v1::{SubjectAccessReview, SubjectAccessReviewSpec};
-use kube::{Api, Client, api::PostParams};
-use tokio::time::timeout;
+use kube::Client;
 
-use super::{PATIENCE, asked::Asked, cache::Cache, status::Refusal, user::User};
+use super::{asked::Asked, cache::Cache, review::reviewed, status::Refusal, user::User};
 
 /// Who may do everything, without asking. Kubernetes' own API server asks as one of these whether
 /// this one is there.
@@ -51,8 +50,6 @@ impl Authorizer {
     }
 
     async fn review(&self, user: &User, asked: &Asked) -> Result<Verdict, Refusal> {
-        let no_verdict =
-            |reason: String| Refusal::NoVerdict { question: "what this user may see", reason };
         let User { name, uid, groups, extra } = user.clone();
         let spec = SubjectAccessReviewSpec {
             user: Some(name),
@@ -62,11 +59,7 @@ impl Authorizer {
             ..asked.right()
         };
         let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
-        let api = Api::<SubjectAccessReview>::all(self.client.clone());
-        let reviewed = timeout(PATIENCE, api.create(&PostParams::default(), &review))
-            .await
-            .map_err(|_| no_verdict("no answer in time".to_owned()))?
-            .map_err(|error| no_verdict(error.to_string()))?;
+        let reviewed = reviewed(&self.client, &review, "what this user may see").await?;
         let status = reviewed.status.unwrap_or_default();
         Ok(if status.allowed {
             Verdict::Allowed

@@ -16,6 +16,7 @@ use super::{
     authentication::Shown,
     status::Refusal,
     tls::{CertificateError, Presented, acceptor},
+    trust::TrustError,
 };
 use crate::{
     server::{ListenError, Server, accept, connection, end, http, layered, listen},
@@ -101,35 +102,44 @@ impl MetricsApi {
 
 /// Learns again and again whom to believe and what to show, for ever.
 async fn keep_up(answerer: &Answerer, presented: &Presented) {
-    // There is a certificate, or there would be no server.
-    let (mut trust, mut certificate) = (LastSaid::default(), LastSaid(Some(Ok(()))));
+    let (mut trust, mut certificate) = (LastSaid::default(), LastSaid::default());
     let mut retry = RETRY[0];
     loop {
-        let refreshed = answerer.authenticator.refresh().await.map_err(|error| error.to_string());
+        let refreshed = answerer.authenticator.refresh().await;
         let pause = if refreshed.is_ok() { REFRESH } else { retry };
         retry = if refreshed.is_ok() { RETRY[0] } else { RETRY[1].min(retry * 2) };
-        trust.say("knows by whom metrics.k8s.io may be asked", refreshed);
-        certificate.say(
-            "metrics.k8s.io has a certificate to show",
-            presented.refresh().map_err(|error| error.to_string()),
-        );
+        trust.say(match refreshed {
+            Ok(()) => News::Expected("served to those whom the cluster knows".to_owned()),
+            Err(error @ TrustError::NotAllowed(_)) => News::Expected(error.to_string()),
+            Err(error) => News::Bad(error.to_string()),
+        });
+        if let Err(error) = presented.refresh() {
+            certificate.say(News::Bad(format!("the certificate stays as it was: {error}")));
+        }
         sleep(pause).await;
     }
 }
 
-/// How something went the last time: only what is new is worth a line.
+/// What is worth a line.
+#[derive(PartialEq, Eq)]
+enum News {
+    Expected(String),
+    Bad(String),
+}
+
+/// What was said last: nothing is said twice in a row.
 #[derive(Default)]
-struct LastSaid(Option<Result<(), String>>);
+struct LastSaid(Option<News>);
 
 impl LastSaid {
-    fn say(&mut self, good: &str, outcome: Result<(), String>) {
-        if self.0.as_ref() == Some(&outcome) {
+    fn say(&mut self, news: News) {
+        if self.0.as_ref() == Some(&news) {
             return;
         }
-        match &outcome {
-            Ok(()) => tracing::info!("{good}"),
-            Err(error) => tracing::warn!("metrics.k8s.io: {error}"),
+        match &news {
+            News::Expected(what) => tracing::info!("metrics.k8s.io: {what}"),
+            News::Bad(what) => tracing::warn!("metrics.k8s.io: {what}"),
         }
-        self.0 = Some(outcome);
+        self.0 = Some(news);
     }
 }

@@ -16,6 +16,7 @@ mod listener;
 mod objects;
 mod openapi;
 mod question;
+mod review;
 mod status;
 mod table;
 mod tls;

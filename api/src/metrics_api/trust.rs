@@ -15,7 +15,7 @@ use rustls::{
 
 use tokio::time::timeout;
 
-use super::{PATIENCE, tls, user::User};
+use super::{PATIENCE, review::in_short, tls, user::User};
 
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "extension-apiserver-authentication";
@@ -48,12 +48,12 @@ struct Authority(Arc<dyn ClientCertVerifier>);
 /// Why the config map cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TrustError {
+    /// It must not be read, as long as nobody gave the right to.
+    #[error("it is served to nobody until deploy/metrics-api.yaml is applied: {0}")]
+    NotAllowed(String),
     /// It cannot be read.
-    #[error(
-        "the config map {NAMESPACE}/{NAME} cannot be read: {0}; until it can, nobody is believed \
-         (deploy/metrics-api.yaml gives the right to)"
-    )]
-    Unreadable(#[from] kube::Error),
+    #[error("the config map {NAMESPACE}/{NAME} cannot be read: {0}")]
+    Unreadable(String),
     /// The Kubernetes API does not answer.
     #[error("the config map {NAMESPACE}/{NAME} cannot be read: the Kubernetes API does not answer")]
     Unanswered,
@@ -65,6 +65,15 @@ pub(super) enum TrustError {
         /// What is wrong.
         reason: String,
     },
+}
+
+impl From<kube::Error> for TrustError {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) if status.is_forbidden() => Self::NotAllowed(status.message),
+            other => Self::Unreadable(in_short(&other)),
+        }
+    }
 }
 
 impl Trust {
