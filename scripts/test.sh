@@ -23,7 +23,7 @@ cargo nextest run --locked --workspace --no-fail-fast
 step "Documentation examples"
 cargo test --locked --workspace --doc --quiet
 step "Dashboard"
-node --test api/dashboard/tests/
+node --test api/dashboard/tests/*.test.mjs
 step "Shell scripts"
 git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
 step "Manifests"

@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use futures::future::{FutureExt, OptionFuture};
 use kubemonitor_api::{Args, MetricsApi, Opened, Server, Settings};
+use kubemonitor_model::told;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     }
     match run(settings) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error, 1),
+        Err(error) => failed(&told(error.as_ref()), 1),
     }
 }
 

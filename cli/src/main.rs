@@ -5,6 +5,7 @@ mod up;
 use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use kubemonitor_model::told;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     match run(Args::parse().command) {
         Ok(status) => status,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(error.as_ref()));
             ExitCode::FAILURE
         }
     }

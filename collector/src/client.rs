@@ -20,6 +20,7 @@ use hyper_util::{
     client::legacy::{Client as HttpClient, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use kubemonitor_model::told;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
@@ -126,7 +127,7 @@ impl Client {
     pub(crate) async fn post(&mut self, frame: &Frame) -> Answer {
         match timeout(self.answer_timeout, self.exchange(frame)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => later(chain(error.as_ref())),
+            Ok(Err(error)) => later(told(error.as_ref())),
             Err(_) => later(format!("no answer within {:?}", self.answer_timeout)),
         }
     }
@@ -168,17 +169,6 @@ impl Client {
 
 fn later(why: String) -> Answer {
     Answer::Later { why, after: None }
-}
-
-/// An error and what caused it.
-fn chain(error: &dyn Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        said = format!("{said}: {error}");
-        cause = error.source();
-    }
-    said
 }
 
 fn retry_after(response: &Response<Incoming>) -> Option<Duration> {

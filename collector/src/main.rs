@@ -1,16 +1,30 @@
 //! `kubemonitor-collector`: samples this host and sends the figures to an API server.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::Parser;
 use kubemonitor_collector::{Args, run};
+use kubemonitor_model::told;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let args = Args::parse();
     log(if args.debug() { LevelFilter::DEBUG } else { LevelFilter::INFO });
+    match collect(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", told(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn collect(args: Args) -> anyhow::Result<()> {
     let settings = args.settings()?;
     // One thread: sending is all it does, and each further thread costs an arena of malloc's.
     let runtime = tokio::runtime::Builder::new_current_thread()

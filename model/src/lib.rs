@@ -9,10 +9,12 @@ mod catalogue;
 mod entity;
 mod interval;
 mod row;
+mod telling;
 mod tick;
 
 pub use catalogue::{EntityKind, MAX_COLUMNS, Metric, MetricKind, Unit};
 pub use entity::{EntityId, QosClass};
 pub use interval::{Interval, IntervalError};
 pub use row::Row;
+pub use telling::told;
 pub use tick::{EntityRow, NameError, NodeName, Tick, UnixMillis};

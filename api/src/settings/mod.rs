@@ -114,6 +114,7 @@ mod tests {
         let mut args = Args::try_parse_from(args).unwrap();
         // Whatever the test runs in.
         args.kubernetes_service_host = None;
+        args.kubeconfig = None;
         args.settings()
     }
 
@@ -131,6 +132,7 @@ mod tests {
     #[test]
     fn within_a_cluster_its_service_account_is_used() {
         let mut args = Args::try_parse_from(["kubemonitor-api"]).unwrap();
+        args.kubeconfig = None;
         args.kubernetes_service_host = Some("10.0.0.1".into());
         assert_eq!(args.settings().unwrap().cluster, Some(Cluster::Surrounding));
     }
