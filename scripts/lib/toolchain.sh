@@ -19,15 +19,34 @@ ensure_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# A toolchain that is there is used; rustup brings one where there is none.
+rustup_version=1.28.2
+rust_version=1.95.0
+
+# A toolchain that is there is used; rustup brings one where there is none. rustup's checksum is here,
+# and it checks those of what it brings.
 ensure_rust() {
   local cargo_bin="${CARGO_HOME:-$HOME/.cargo}/bin"
   [[ -d $cargo_bin ]] && PATH="$cargo_bin:$PATH"
   command -v cc >/dev/null || ensure_packages gcc libc6-dev
   if ! command -v cargo >/dev/null; then
     ensure_packages curl ca-certificates
-    echo "installing the Rust toolchain with rustup"
-    curl --proto '=https' --tlsv1.2 -fsS https://sh.rustup.rs | sh -s -- -y --profile minimal --component clippy,rustfmt
+    local target=x86_64-unknown-linux-gnu file
+    local sum=20a06e644b0d9bd2fbdbfd52d42540bdde820ea7df86e92e533c073da0cdd43c
+    if [[ $(uname -m) == aarch64 ]]; then
+      target=aarch64-unknown-linux-gnu sum=e3853c5a252fca15252d07cb23a1bdd9377a8c6f3efa01531109281ae47f841c
+    fi
+    echo "installing Rust $rust_version with rustup $rustup_version"
+    file=$(mktemp)
+    if ! curl --proto '=https' --tlsv1.2 -fsS --output "$file" \
+      "https://static.rust-lang.org/rustup/archive/$rustup_version/$target/rustup-init" ||
+      ! sha256sum --check --status <<<"$sum  $file"; then
+      rm -f "$file"
+      echo "FAILED: rustup-init could not be had, or its checksum is not $sum" >&2
+      return 1
+    fi
+    chmod +x "$file"
+    "$file" -y --profile minimal --component clippy,rustfmt --default-toolchain "$rust_version"
+    rm -f "$file"
     PATH="$cargo_bin:$PATH"
   fi
   export PATH
