@@ -144,6 +144,9 @@ impl Host {
         if self.hierarchies.legacy.memory.is_some() {
             members.add_kills_to_pods();
         }
+        if self.hierarchies.legacy.blkio.is_some() && !self.reading.counts_io_of_legacy_cgroups() {
+            members.forget_io();
+        }
         members.read_networks(&self.roots.proc, &node.namespace, scratch);
         HostReading { node: &self.reading, members: members.as_slice() }
     }

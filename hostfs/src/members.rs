@@ -160,6 +160,17 @@ impl Members {
         }
     }
 
+    /// Nobody counted what they read and wrote.
+    pub(crate) fn forget_io(&mut self) {
+        for member in &mut self.all {
+            let cgroup = &mut member.entity.cgroup;
+            cgroup.disk_read_bytes = None;
+            cgroup.disk_write_bytes = None;
+            cgroup.disk_reads = None;
+            cgroup.disk_writes = None;
+        }
+    }
+
     /// Reads the traffic of everything that may have a network of its own.
     pub(crate) fn read_networks(
         &mut self,

@@ -48,6 +48,18 @@ pub struct NodeReading {
     pub io_pressure: Pressure,
 }
 
+impl NodeReading {
+    /// Whether the kernel counts what cgroups of version 1 read and write. Since Linux 6.10 it does
+    /// so only once somebody has limited some cgroup's I/O on that disk ("blk-throttle: delay
+    /// initialization until configuration", a3166c51702b); until then their files say 0, as does the
+    /// root's, though the disks have been busy.
+    pub(crate) fn counts_io_of_legacy_cgroups(&self) -> bool {
+        let root_did = [self.root.disk_read_bytes, self.root.disk_write_bytes];
+        let disks_did = self.disk.is_some_and(|disk| disk.read_bytes + disk.write_bytes > 0);
+        root_did != [Some(0), Some(0)] || !disks_did
+    }
+}
+
 /// The node's open files.
 #[derive(Debug)]
 pub(crate) struct Node {

@@ -62,6 +62,25 @@ fn on_a_hybrid_host_each_version_gives_what_it_has() {
 }
 
 #[test]
+fn io_that_a_kernel_does_not_count_is_unknown_and_not_zero() {
+    let host = FakeHost::v1();
+    // As Linux 6.10 and later have it before any limit was set: no device, anywhere.
+    for cgroup in ["", fake_host::POD, &fake_host::container('a')] {
+        for file in ["io_service_bytes", "io_serviced"] {
+            let file = format!("sys/fs/cgroup/blkio/{cgroup}/blkio.throttle.{file}_recursive");
+            host.write(&file, "Total 0\n");
+        }
+    }
+    let read = host.read();
+    assert!(read.node.disk.unwrap().read_bytes > 0);
+    let pod = read.pod().cgroup;
+    assert_eq!((pod.disk_read_bytes, pod.disk_writes), (None, None));
+    // On a host whose disks did nothing, nothing is what its cgroups did.
+    host.write("proc/diskstats", "8 0 sda 0 0 0 0 0 0 0 0 0 0 0\n");
+    assert_eq!(host.read().pod().cgroup.disk_read_bytes, Some(0));
+}
+
+#[test]
 fn kills_in_containers_are_the_pods_too() {
     // v1 counts them in the container alone, v2 in both.
     let (v1, v2) = (FakeHost::v1().read(), FakeHost::v2().read());
