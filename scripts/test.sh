@@ -14,7 +14,7 @@ fi
 source scripts/lib/toolchain.sh
 ensure_rust
 ensure_nextest
-ensure_packages curl jq nodejs shellcheck
+ensure_packages busybox-static curl iperf3 iproute2 jq nodejs shellcheck stress
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -28,4 +28,13 @@ step "Shell scripts"
 git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
 step "Manifests"
 deploy/test.sh
+# The scripts that ask a running kubemonitor ask the one that was just tested.
+export KUBEMONITOR=$PWD/target/debug/kubemonitor
+cargo build --locked --package kubemonitor
+step "Load on this host"
+scripts/04-test.sh --host
+step "Every path of the API"
+scripts/05-test-api.sh --self
+step "Control groups of this host"
+scripts/debug-cgroup.sh
 printf '\nok: all tests passed\n'
