@@ -57,10 +57,11 @@ pub(crate) fn namespaces(
         pushed(monitor, EntityKind::Namespace).into_iter().filter(|name| !is_known(name)).collect();
     let known = known.iter().filter_map(|meta| {
         let group = Group::of_namespace(monitor, &meta.name, Some(meta), sort);
-        (meta.ended_at.is_none() || group.was_there(when)).then_some(group)
+        let there = is_there(meta.created_at, meta.ended_at, &meta.pods);
+        (there || group.reaches_into(when)).then_some(group)
     });
     let pushed = pushed.iter().map(|name| Group::of_namespace(monitor, name, None, sort));
-    known.chain(pushed.filter(|group| group.was_there(when))).collect()
+    known.chain(pushed.filter(|group| group.is_told(when))).collect()
 }
 
 /// The namespace of this name.
@@ -140,10 +141,16 @@ fn workloads_where<I: Grouping + for<'a> From<&'a WorkloadKey>>(
         .collect();
     let known = known.iter().filter_map(|meta| {
         let group = Group::of_workload(monitor, &meta.key, Some(meta), sort);
-        (meta.ended_at.is_none() || group.was_there(when)).then_some(group)
+        let there = is_there(meta.created_at, meta.ended_at, &meta.pods);
+        (there || group.reaches_into(when)).then_some(group)
     });
     let pushed = pushed.iter().map(|key| Group::of_workload(monitor, key, None, sort));
-    known.chain(pushed.filter(|group| group.was_there(when))).collect()
+    known.chain(pushed.filter(|group| group.is_told(when))).collect()
+}
+
+/// Whether Kubernetes knows a namespace or a workload at present: by itself, or by pods that are there.
+fn is_there(created: Option<UnixMillis>, ended: Option<UnixMillis>, pods: &PodSums) -> bool {
+    ended.is_none() && (created.is_some() || pods.present > 0)
 }
 
 /// The groups of a kind that somebody pushes.
@@ -203,11 +210,17 @@ impl<I: Grouping> Group<I> {
         matches!(self.newest, GroupReading::Empty(_))
     }
 
-    fn was_there(&self, when: When) -> bool {
+    /// It was measured in the span, if there is one.
+    fn reaches_into(&self, when: When) -> bool {
         match when {
-            When::Newest => !self.is_empty(),
+            When::Newest => false,
             When::Span(span) => !self.is_empty() && self.newest.at() >= span.range.from,
         }
+    }
+
+    /// The same of one that nobody but pushed samples tells of: they are all there is to it.
+    fn is_told(&self, when: When) -> bool {
+        self.reaches_into(when) || (when == When::Newest && !self.is_empty())
     }
 }
 
@@ -217,9 +230,7 @@ fn newest(monitor: &Monitor, sums: &str, pushed: &Source) -> GroupReading {
         let series = view.find(pushed.kind, &pushed.id)?;
         Some((series.live(), Reading::from(series.latest())))
     });
-    // One whose pods had all ended before anybody measured has no moment yet.
-    let sum = monitor.store.group(sums).filter(|sum| sum.at > UnixMillis(i64::MIN));
-    match (pushed.flatten(), sum) {
+    match (pushed.flatten(), monitor.store.group(sums)) {
         (Some((true, reading)), _) | (Some((false, reading)), None) => {
             GroupReading::Pushed(reading.into())
         }

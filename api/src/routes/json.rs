@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use futures::stream;
+use futures::{StreamExt, stream};
 use serde::Serialize;
 use tokio::{
     runtime::Handle,
@@ -61,7 +61,7 @@ pub(crate) async fn written<W: FnOnce(&mut Out) -> io::Result<()>>(
 /// an array cannot be taken for a whole answer.
 fn in_pieces(first: Piece, arriving: mpsc::Receiver<Piece>) -> Body {
     let start = Some((Some(first), arriving));
-    Body::from_stream(stream::unfold(start, |state| async move {
+    let pieces = stream::unfold(start, |state| async move {
         let (first, mut arriving) = state?;
         let piece = match first {
             Some(first) => Some(first),
@@ -72,7 +72,9 @@ fn in_pieces(first: Piece, arriving: mpsc::Receiver<Piece>) -> Body {
             Some(Piece { bytes, is_last: false }) => Some((Ok(bytes), Some((None, arriving)))),
             None => Some((Err(io::Error::other("the answer was cut off")), None)),
         }
-    }))
+    });
+    // Compression asks once more after the end, which `unfold` does not bear.
+    Body::from_stream(pieces.fuse())
 }
 
 struct Piece {

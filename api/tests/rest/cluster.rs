@@ -212,3 +212,27 @@ async fn what_kubernetes_knows_and_nobody_measured_is_listed_without_figures() {
     assert_eq!(pods.as_array().unwrap().len(), 14);
     assert_eq!(pods[0]["memory_used_bytes"], Value::Null);
 }
+
+#[tokio::test]
+async fn what_was_deleted_leaves_the_lists_and_is_told_of_when_asked() {
+    let captured = Captured::measured(2).await;
+    let server = &captured.server;
+    let named = |list: &Value, field: &str, name: &str| {
+        list.as_array().unwrap().iter().any(|item| item[field] == name)
+    };
+    server
+        .eventually("/api/namespaces/default/workloads", |all| named(all, "workload_name", "bare"))
+        .await;
+    captured.kubernetes.delete("pods", "default", "bare");
+    captured.kubernetes.delete("namespaces", "", "default");
+    for (list, field, name) in [
+        ("/api/namespaces", "namespace", "default"),
+        ("/api/namespaces/default/workloads", "workload_name", "bare"),
+    ] {
+        server.eventually(list, |all| !named(all, field, name)).await;
+        let over_time = server.json(&format!("{list}?window=600")).await;
+        assert!(named(&over_time, field, name), "{over_time}");
+    }
+    let by_name = server.json("/api/namespaces/default?window=600").await;
+    assert_eq!(by_name.as_array().unwrap().len(), 2);
+}
