@@ -269,7 +269,16 @@ by_sed
 
 if command -v "$helm" >/dev/null; then the_chart; else skip "the chart: there is no helm here"; fi
 
-if [[ -n ${KUBECONFIG:-} ]]; then
+# A second kubemonitor cannot have the first one's node port, so its objects would be refused.
+runs_already() {
+  kubectl get services --all-namespaces --output json | jq --exit-status 'any(.items[].spec.ports[]?; .nodePort == 30080)'
+}
+
+if [[ -z ${KUBECONFIG:-} ]]; then
+  skip "a cluster's word: KUBECONFIG is not set"
+elif runs_already >/dev/null; then
+  skip "a cluster's word: node port 30080 is taken, so kubemonitor seems to run there already"
+else
   accepted monitor.yaml default monitor.yaml
   accepted metrics-api.yaml default metrics-api.yaml
   accepted "monitor.yaml by sed" "$other_namespace" "$work/monitor-by-sed.yaml"
@@ -278,8 +287,6 @@ if [[ -n ${KUBECONFIG:-} ]]; then
   for values in plain metrics full; do
     [[ ! -f $work/$values.yaml ]] || accepted "the chart ($values)" "$other_namespace" "$work/$values.yaml"
   done
-else
-  skip "a cluster's word: KUBECONFIG is not set"
 fi
 
 if ((failures)); then
