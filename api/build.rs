@@ -1,5 +1,5 @@
 //! Puts the dashboard's files into the binary: one table entry each, with its type and a tag of
-//! its content.
+//! its content. Its tests stay out.
 
 use std::{
     env,
@@ -9,6 +9,9 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
 };
+
+/// Folders of this name are for developers.
+const NOT_SERVED: &str = "tests";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("dashboard");
@@ -40,7 +43,9 @@ fn files_under(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     for entry in fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))? {
         let path = entry?.path();
         if path.is_dir() {
-            files.extend(files_under(&path)?);
+            if !path.ends_with(NOT_SERVED) {
+                files.extend(files_under(&path)?);
+            }
         } else {
             files.push(path);
         }
@@ -52,7 +57,7 @@ fn content_type(file: &Path) -> Result<&'static str, String> {
     Ok(match file.extension().and_then(|extension| extension.to_str()) {
         Some("html") => "text/html; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
         Some("json") => "application/json",
         Some("svg") => "image/svg+xml",
         Some("png") => "image/png",

@@ -24,4 +24,4 @@ pub use access::Access;
 pub use cluster::{Cluster, ClusterError};
 pub use monitor::Monitor;
 pub use server::{ListenError, Server};
-pub use settings::{Args, Retention, Settings, SettingsError};
+pub use settings::{Args, Settings, SettingsError, Storage, StorageArgs};

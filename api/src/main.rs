@@ -48,7 +48,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut int = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let (inventory, watchers) = settings.cluster.inventory().await?;
-    let server = Server::bind(settings.listen, Monitor::new(&settings, inventory)).await?;
+    let monitor = Monitor::open(&settings, inventory)?;
+    let server = Server::bind(settings.listen, monitor).await?;
     tracing::info!(address = %server.address(), cluster = ?settings.cluster, "serving");
     let stop = async {
         tokio::select! {

@@ -7,10 +7,10 @@ use std::{
 
 use kubemonitor_inventory::Inventory;
 use kubemonitor_model::{NodeName, UnixMillis};
-use kubemonitor_store::Store;
+use kubemonitor_store::{DiskError, Recovered, Store};
 
 use crate::{
-    Settings,
+    Settings, Storage,
     access::Access,
     limits::{Answering, IngestBudget},
 };
@@ -22,8 +22,10 @@ pub struct Monitor {
     pub(crate) store: Store,
     /// What Kubernetes says.
     pub(crate) inventory: Inventory,
-    /// How long samples are kept.
+    /// How long samples are kept as they were measured.
     pub(crate) retention: Duration,
+    /// How far back answers reach; beyond the retention in coarser steps.
+    pub(crate) reach: Duration,
     /// Who may write.
     pub(crate) access: Access,
     /// How much may be written at a time.
@@ -46,22 +48,31 @@ fn nowhere() -> NodeName {
 }
 
 impl Monitor {
-    /// The state of a server that has measured nothing yet.
-    pub fn new(settings: &Settings, inventory: Inventory) -> Self {
-        let limits = kubemonitor_store::Settings {
-            retention: settings.retention,
-            max_series: settings.max_series,
-            ..kubemonitor_store::Settings::default()
+    /// The state of a server: what the data directory has, if there is one, else nothing yet.
+    ///
+    /// # Errors
+    /// If the data directory cannot be used.
+    pub fn open(settings: &Settings, inventory: Inventory) -> Result<Self, DiskError> {
+        let Storage { limits, disk } = &settings.storage;
+        let store = match disk {
+            Some(disk) => {
+                let (store, recovered) = Store::open(*limits, disk)?;
+                let Recovered { blocks, entries } = recovered;
+                tracing::info!(folder = %disk.folder.display(), blocks, entries, "read back");
+                store
+            }
+            None => Store::new(*limits),
         };
-        Self {
-            store: Store::new(limits),
+        Ok(Self {
+            store,
             inventory,
-            retention: settings.retention,
+            retention: limits.retention,
+            reach: settings.storage.reach(),
             access: settings.access.clone(),
             ingest: IngestBudget::default(),
             answering: Answering::default(),
             nowhere: nowhere(),
-        }
+        })
     }
 
     /// The nodes that were measured, or that Kubernetes knows, sorted.

@@ -12,6 +12,7 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    task::spawn_blocking,
     time::{sleep, timeout},
 };
 use tower::ServiceBuilder;
@@ -87,7 +88,7 @@ impl Server {
     /// Serves until `stop`, then ends what is in flight.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let housekeeping = tokio::spawn(housekeeping::run(Arc::clone(&self.monitor)));
-        let service = layered(routes::router(self.monitor));
+        let service = layered(routes::router(Arc::clone(&self.monitor)));
         let open = GracefulShutdown::new();
         tokio::select! {
             () = accept(self.listener, service, &open) => {}
@@ -97,6 +98,13 @@ impl Server {
             tracing::warn!("some connections did not end in time and are cut");
         }
         housekeeping.abort();
+        // That it was cancelled is what it ends with.
+        let _ = housekeeping.await;
+        // Writes to disk: not on a thread that others wait on.
+        let closed = spawn_blocking(move || self.monitor.store.close()).await;
+        if let Err(error) = closed {
+            tracing::error!(%error, "the store could not be closed");
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! What every answer is about: something with a newest sample and samples before.
 
 use kubemonitor_model::{EntityId, EntityKind, NodeName};
+use kubemonitor_store::NodeView;
 use serde::Serialize;
 
 use super::{Listed, Span, steps};
 use crate::{
     model::{Reading, Windowed},
-    monitor::Monitor,
+    monitor::{Monitor, now},
 };
 
 /// Something that was found and can be shown.
@@ -35,12 +36,19 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// What was read in a span, oldest first.
+    /// What was read in a span, oldest first; beyond the retention in the coarser steps that are
+    /// kept for longer.
     pub(crate) fn readings(&self, span: &Span, monitor: &Monitor) -> Vec<Reading> {
-        let samples = monitor.store.node(&self.node, |view| {
-            view.find(self.kind, &self.id).map(|series| series.window(span.range))
-        });
-        steps::readings(samples.flatten().unwrap_or_default(), span.step)
+        let Self { node, kind, id } = self;
+        let samples = match monitor.store.history(node, *kind, id, span.range, now()) {
+            Ok(history) => history.samples,
+            Err(error) => {
+                tracing::error!(%error, "history on disk cannot be read; memory answers alone");
+                let look = |view: &NodeView<'_>| Some(view.find(*kind, id)?.window(span.range));
+                monitor.store.node(node, look).flatten().unwrap_or_default()
+            }
+        };
+        steps::readings(samples, span.step)
     }
 }
 

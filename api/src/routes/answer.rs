@@ -21,7 +21,7 @@ pub(crate) async fn one<E: Entity>(
     time: TimeParams,
     find: impl FnOnce(&Monitor) -> Result<E, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    let when = time.meant(now(), monitor.retention);
+    let when = time.meant(now(), monitor.reach);
     let permit = monitor.answering.enter().await?;
     written(permit, move || {
         let entity = find(&monitor)?;
@@ -43,7 +43,7 @@ pub(crate) async fn list<E: Entity>(
     page: PageParams,
     find: impl FnOnce(&Monitor, When) -> Result<Vec<E>, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    let when = time.meant(now(), monitor.retention);
+    let when = time.meant(now(), monitor.reach);
     let permit = monitor.answering.enter().await?;
     written(permit, move || {
         let page = page.cut(find(&monitor, when)?);

@@ -36,5 +36,12 @@ pub(crate) async fn metrics(State(monitor): State<Shared>) -> impl IntoResponse 
     say("duplicate_frames_total", "counter", "Frames that were there.", stats.duplicate_ticks);
     say("refused_frames_total", "counter", "Frames refused for their time.", stats.refused_ticks);
     say("refused_entities_total", "counter", "Entities beyond the limit.", stats.refused_series);
+    if let Some(disk) = monitor.store.disk_status() {
+        let failing = u64::from(disk.problem.is_some());
+        say("disk_failing", "gauge", "1 while the data directory takes nothing.", failing);
+        say("disk_bytes", "gauge", "What the data directory's files take, in bytes.", disk.bytes);
+        say("disk_lost_entries_total", "counter", "Entries never written.", disk.lost_entries);
+        say("disk_cut_bytes", "gauge", "Bytes found broken at the start.", disk.cut_bytes);
+    }
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
 }

@@ -92,7 +92,7 @@ async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
 #[tokio::test]
 async fn no_more_entities_are_begun_than_the_server_may_hold() {
     let mut settings = settings();
-    settings.max_series = 1;
+    settings.storage.limits.max_series = 1;
     let server =
         Running::with(&settings, kubemonitor_inventory::Inventory::without_cluster()).await;
     server.tick(&tick("n", recent(0), vec![node("n", &[(Metric::Load1, 1)])])).await;

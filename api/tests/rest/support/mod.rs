@@ -6,9 +6,10 @@ mod ticks;
 
 use std::{net::SocketAddr, time::Duration};
 
-use kubemonitor_api::{Access, Cluster, Monitor, Server, Settings};
+use kubemonitor_api::{Access, Cluster, Monitor, Server, Settings, Storage};
 use kubemonitor_inventory::Inventory;
 use kubemonitor_model::Tick;
+use kubemonitor_store::Settings as Limits;
 use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -29,8 +30,7 @@ pub(crate) struct Running {
 pub(crate) fn settings() -> Settings {
     Settings {
         listen: ([127, 0, 0, 1], 0).into(),
-        retention: Duration::from_secs(3600),
-        max_series: 1000,
+        storage: Storage { limits: Limits { max_series: 1000, ..Limits::default() }, disk: None },
         access: Access::Open,
         cluster: Cluster::None,
         log: String::new(),
@@ -44,7 +44,7 @@ impl Running {
     }
 
     pub(crate) async fn with(settings: &Settings, inventory: Inventory) -> Self {
-        let monitor = Monitor::new(settings, inventory);
+        let monitor = Monitor::open(settings, inventory).unwrap();
         let server = Server::bind(settings.listen, monitor).await.unwrap();
         let address = server.address();
         let (stop, stopped) = oneshot::channel();

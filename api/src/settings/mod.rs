@@ -1,9 +1,12 @@
 //! What was typed, and what it means.
 
-use std::{fs, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+mod storage;
+
+use std::{fs, io, net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 
+pub use self::storage::{Storage, StorageArgs};
 use crate::{Access, Cluster};
 
 /// The monitoring server: takes collectors' frames and answers over REST.
@@ -13,12 +16,8 @@ pub struct Args {
     /// Where to listen.
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
-    /// How long samples are kept: a number with s, m, h or d.
-    #[arg(long, env = "RETENTION", default_value = "1h")]
-    retention: Retention,
-    /// How many entities (nodes, pods, containers, units) may be held.
-    #[arg(long, env = "MAX_SERIES", default_value_t = 2_000_000, value_name = "COUNT")]
-    max_series: usize,
+    #[command(flatten)]
+    storage: StorageArgs,
     /// A file with the token that writes have to carry; without it everybody may write.
     #[arg(long, env = "API_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -41,10 +40,8 @@ pub struct Args {
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// How long samples are kept.
-    pub retention: Duration,
-    /// How many entities may be held.
-    pub max_series: usize,
+    /// How much is kept, for how long, and where.
+    pub storage: Storage,
     /// Who may write.
     pub access: Access,
     /// Whom to ask about names.
@@ -72,47 +69,6 @@ pub enum SettingsError {
     Kubeconfig(PathBuf),
 }
 
-/// How long samples are kept, as it was typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention(Duration);
-
-impl Retention {
-    /// Below, rates over a slow collector's interval would have no two samples.
-    const MIN: Duration = Duration::from_secs(60);
-    const MAX: Duration = Duration::from_secs(365 * 86_400);
-
-    /// The retention as a duration.
-    pub fn duration(self) -> Duration {
-        self.0
-    }
-}
-
-impl FromStr for Retention {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let seconds_per_unit = match &text[digits.len()..] {
-            "" | "s" => Some(1),
-            "m" => Some(60),
-            "h" => Some(3600),
-            "d" => Some(86_400),
-            _ => None,
-        };
-        let retention = digits
-            .parse::<u64>()
-            .ok()
-            .zip(seconds_per_unit)
-            .map(|(number, unit)| Duration::from_secs(number.saturating_mul(unit)))
-            .ok_or("give a whole number with s, m, h or d, such as `90m`")?;
-        if (Self::MIN..=Self::MAX).contains(&retention) {
-            Ok(Self(retention))
-        } else {
-            Err("it can be from 1m to 365d".to_owned())
-        }
-    }
-}
-
 impl Args {
     /// What was typed, checked.
     pub fn settings(self) -> Result<Settings, SettingsError> {
@@ -126,8 +82,7 @@ impl Args {
         };
         Ok(Settings {
             listen: self.listen,
-            retention: self.retention.duration(),
-            max_series: self.max_series,
+            storage: self.storage.storage(),
             access: self.token_file.map_or(Ok(Access::Open), access)?,
             cluster,
             log: if self.debug { "debug".to_owned() } else { self.log },
@@ -145,6 +100,8 @@ fn access(file: PathBuf) -> Result<Access, SettingsError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn settings(flags: &[&str]) -> Result<Settings, SettingsError> {
@@ -159,7 +116,8 @@ mod tests {
     fn without_flags_the_defaults_hold() {
         let settings = settings(&[]).unwrap();
         assert_eq!(settings.listen.to_string(), "0.0.0.0:8080");
-        assert_eq!(settings.retention, Duration::from_secs(3600));
+        assert_eq!(settings.storage.limits.retention, Duration::from_secs(3600));
+        assert!(settings.storage.disk.is_none());
         assert_eq!(settings.cluster, Cluster::None);
         assert!(matches!(settings.access, Access::Open));
     }
@@ -189,15 +147,5 @@ mod tests {
     fn a_kubeconfig_that_is_not_there_is_an_error() {
         let refusal = settings(&["--kubeconfig", "/nowhere/config"]).unwrap_err();
         assert!(refusal.to_string().contains("/nowhere/config"));
-    }
-
-    #[test]
-    fn retention_has_a_unit_and_bounds() {
-        for (text, seconds) in [("1h", 3600), ("90m", 5400), ("2d", 172_800), ("60", 60)] {
-            assert_eq!(text.parse(), Ok(Retention(Duration::from_secs(seconds))));
-        }
-        for text in ["", "h", "1.5h", "-1h", "1w", "59s", "366d", "99999999999999999999d"] {
-            assert!(text.parse::<Retention>().is_err(), "{text}");
-        }
     }
 }

@@ -1,1 +1,0 @@
-//! The `kubemonitor` command line.
