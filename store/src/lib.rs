@@ -17,6 +17,7 @@ mod registry;
 mod rollup;
 mod sample;
 mod series;
+mod usage;
 
 use std::{
     sync::{
@@ -43,6 +44,7 @@ pub use crate::{
     history::{History, Resolution},
     node::{NodeView, SeriesView},
     sample::{GroupKey, GroupSample, RATED, Rates, Sample, TimeRange, Traffic},
+    usage::{Busiest, Usage},
 };
 
 /// How much the store keeps.
@@ -266,7 +268,7 @@ impl Store {
     /// Ends what has fallen silent and drops what is past the retention. To be called every few
     /// seconds.
     pub fn sweep(&self, now: UnixMillis) {
-        let nodes: Vec<_> = self.nodes.read().values().cloned().collect();
+        let nodes = self.all_nodes();
         if let Some(disk) = self.members.disk() {
             let oldest = nodes.iter().filter_map(|node| node.unsealed_since()).min();
             disk.retire(disk::Horizons {
@@ -344,7 +346,7 @@ impl Store {
 
     /// What the store holds. Looks at every series: for people and scrapers, not for hot paths.
     pub fn stats(&self) -> Stats {
-        let nodes: Vec<_> = self.nodes.read().values().cloned().collect();
+        let nodes = self.all_nodes();
         let counter = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut stats = Stats {
             nodes: nodes.len(),
@@ -406,6 +408,10 @@ impl Store {
         let ticks = || nodes.values().filter_map(|node| node.newest_tick());
         let Some(newest) = ticks().max() else { return UnixMillis(i64::MAX) };
         ticks().filter(|&tick| newest.since(tick) <= LAGGARD_MS).min().unwrap_or(newest)
+    }
+
+    fn all_nodes(&self) -> Vec<Arc<Node>> {
+        self.nodes.read().values().cloned().collect()
     }
 
     fn node_named(&self, name: &NodeName) -> Arc<Node> {

@@ -20,6 +20,7 @@ use crate::{
     group::Group,
     sample::{Sample, TimeRange},
     series::{Moment, Series, Taken},
+    usage::PodUsages,
 };
 
 /// Ticks without a frame after which a node is stale.
@@ -75,6 +76,8 @@ struct State {
     index: HashMap<(EntityKind, EntityId), usize, FxBuildHasher>,
     /// Where the rows of the last tick went: the next one mostly has the same.
     order: Vec<usize>,
+    /// What the pods use, as of the newest tick.
+    usages: PodUsages,
     read_times: ReadTimes,
     newest_tick: UnixMillis,
     interval_ms: u32,
@@ -148,6 +151,7 @@ impl Node {
             self.newest_tick.store(tick.at.0, Ordering::Relaxed);
             state.end_all_but(tick.at);
         }
+        state.usages.refresh(&state.series);
         outcome.sequence = state.journal(entry, now, registry);
         Ok(outcome)
     }
@@ -171,6 +175,9 @@ impl Node {
         let series = &mut state.series[index];
         series.pushed = true;
         series.set_live(true);
+        if entity.row.kind() == EntityKind::Pod {
+            state.usages.refresh(&state.series);
+        }
         let samples = u64::from(entity.row.present().count_ones());
         let sequence = state.journal(entry, now, registry);
         match taken {
@@ -233,6 +240,12 @@ impl Node {
         for series in series {
             series.settle(read_times);
         }
+    }
+
+    /// Lets `look` see what the pods use, and the series they are of.
+    pub(crate) fn look_at_usages(&self, look: impl FnOnce(&PodUsages, &[Series])) {
+        let state = self.state.lock();
+        look(&state.usages, &state.series);
     }
 
     fn seal_if_due(&self, state: &mut State, now: UnixMillis, registry: &impl Registry) {
@@ -316,6 +329,7 @@ impl Node {
             registry.forget(count, &gone.into_iter().filter_map(is_pod).collect::<Vec<_>>());
         }
         state.read_times.drop_before(state.newest_tick.minus(2 * registry.retention_ms()));
+        state.usages.refresh(&state.series);
         !state.series.is_empty()
     }
 
@@ -323,7 +337,7 @@ impl Node {
     pub(crate) fn held(&self) -> Held {
         let state = self.state.lock();
         let mut held = Held { series: state.series.len(), ..Held::default() };
-        held.bytes = state.read_times.memory_bytes();
+        held.bytes = state.read_times.memory_bytes() + state.usages.memory_bytes();
         for series in &state.series {
             held.rows += series.rows();
             held.samples += series.rows() * series.width();

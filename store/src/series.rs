@@ -258,6 +258,11 @@ impl Series {
         self.last.column(self.kind.column(metric)?)
     }
 
+    /// The rates of the newest row.
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
     /// The samples of a range, oldest first.
     pub(crate) fn window(&self, range: TimeRange, read_times: &ReadTimes) -> Vec<Sample> {
         let mut samples = Vec::new();

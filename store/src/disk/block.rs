@@ -58,7 +58,7 @@ pub(crate) struct StoredChunk {
 }
 
 /// Blocks of another version are of another program; what they hold cannot be read by this one.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl Block {
     /// The block as a record.
