@@ -52,6 +52,10 @@ pub struct Args {
     #[arg(long, value_name = "COUNT", default_value_t = 120)]
     ticks: u32,
 
+    /// Ticks to send before those, as fast as the server takes them: what happened until now
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    history: u32,
+
     /// Send as fast as the server takes it, ticks that end now, instead of one each interval
     #[arg(long)]
     fast: bool,
@@ -175,6 +179,7 @@ impl Args {
                 Some(file) => server.with_token_file(file)?,
                 None => server,
             },
+            history: self.history,
             ticks: self.ticks,
             pace,
             connections: self.connections.unwrap_or(connections),

@@ -46,7 +46,7 @@ impl FrameServer {
     }
 
     fn plan(&self, ticks: u32, pace: Pace, connections: usize) -> Plan {
-        Plan { server: self.url.parse().unwrap(), ticks, pace, connections }
+        Plan { server: self.url.parse().unwrap(), history: 0, ticks, pace, connections }
     }
 }
 
@@ -115,6 +115,19 @@ async fn by_the_clock_frames_are_sent_at_their_ticks() {
 }
 
 #[tokio::test]
+async fn history_comes_first_and_ends_before_the_clocks_ticks() {
+    let server = FrameServer::start("200 OK").await;
+    let plan = Plan { history: 5, ..server.plan(2, Pace::Clock(Duration::ZERO), 3) };
+    let report = run(fleet(3, "200ms"), &plan, None, std::future::pending()).await;
+    assert_eq!((report.frames, report.is_clean()), (6, true));
+    assert!(report.history_samples > report.samples);
+    for ticks in server.seen.lock().ticks.values() {
+        assert_eq!(ticks.len(), 7);
+        assert!(ticks.is_sorted_by(|one, next| one < next), "{ticks:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_server_refuses_is_reported_by_kind() {
     let server = FrameServer::start("429 Too Many Requests").await;
     let plan = server.plan(4, Pace::Unpaced, 1);
@@ -131,7 +144,7 @@ async fn a_server_that_goes_away_is_reported_too() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
-    let plan = Plan { server, ticks: 2, pace: Pace::Unpaced, connections: 1 };
+    let plan = Plan { server, history: 0, ticks: 2, pace: Pace::Unpaced, connections: 1 };
     let report = run(fleet(1, "5s"), &plan, None, std::future::pending()).await;
     assert_eq!(report.failures["no connection"].frames, 2);
     assert_eq!(report.acknowledgement, None);

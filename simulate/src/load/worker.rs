@@ -1,6 +1,9 @@
 //! Some of the nodes, and the connection they share.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use kubemonitor_model::{Interval, Tick, UnixMillis};
@@ -16,13 +19,21 @@ use crate::{
 /// What all workers have in common.
 pub(super) struct Shared {
     pub(super) plan: Plan,
-    pub(super) start: UnixMillis,
+    /// The first tick after the history, chosen when all of that was sent.
+    pub(super) start: OnceLock<UnixMillis>,
     pub(super) interval: Interval,
     /// Where workers without a clock wait for one another, so that a tick is sent as a whole before
     /// the next one, as it is by a real cluster.
     pub(super) together: Barrier,
+    pub(super) history: Arc<Tally>,
     pub(super) tally: Arc<Tally>,
     pub(super) names: Option<Arc<NamedFleet>>,
+}
+
+impl Shared {
+    fn tick_after(&self, start: UnixMillis, ticks: u32) -> UnixMillis {
+        UnixMillis(start.0 + i64::from(ticks) * self.interval.millis().cast_signed())
+    }
 }
 
 pub(super) struct Worker {
@@ -52,24 +63,32 @@ impl Worker {
 
     /// Sends every tick of every node.
     pub(super) async fn work(mut self) {
-        for number in 0..self.shared.plan.ticks {
-            let millis = i64::from(number) * self.shared.interval.millis().cast_signed();
-            let at = UnixMillis(self.shared.start.0 + millis);
-            match self.shared.plan.pace {
+        let shared = Arc::clone(&self.shared);
+        let Plan { history, ticks, pace, .. } = shared.plan;
+        let past = Pace::Unpaced.start(shared.interval, history);
+        for number in 0..history {
+            self.tick_with_all(shared.tick_after(past, number), &shared.history).await;
+        }
+        let start = *shared.start.get_or_init(|| {
+            shared.tally.begin();
+            pace.start(shared.interval, ticks)
+        });
+        for number in 0..ticks {
+            let at = shared.tick_after(start, number);
+            match pace {
                 Pace::Clock(_) => self.tick_by_the_clock(at).await,
-                Pace::Unpaced => {
-                    self.tick(at).await;
-                    self.shared.together.wait().await;
-                }
+                Pace::Unpaced => self.tick_with_all(at, &shared.tally).await,
             }
         }
     }
 
-    async fn tick(&mut self, at: UnixMillis) {
+    /// A tick that nobody is ahead of.
+    async fn tick_with_all(&mut self, at: UnixMillis, tally: &Tally) {
         for (_, node) in &mut self.nodes {
             let frame = frame(node, at, self.shared.names.as_deref());
-            send(&mut self.connection, frame, &self.shared.tally).await;
+            send(&mut self.connection, frame, tally).await;
         }
+        self.shared.together.wait().await;
     }
 
     async fn tick_by_the_clock(&mut self, at: UnixMillis) {
