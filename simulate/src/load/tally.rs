@@ -18,6 +18,9 @@ use super::{
     report::{Failure, Latency, Report},
 };
 
+/// Ten minutes; whatever takes longer counts as that. A histogram that saturates does not grow.
+const LONGEST_US: u64 = 600_000_000;
+
 /// Counts while frames are sent.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -48,7 +51,8 @@ pub(super) struct Standing {
 
 impl Tally {
     pub(super) fn new(planned: u64) -> Self {
-        let histogram = || Histogram::new(3).expect("three digits are between 0 and 5");
+        let histogram =
+            || Histogram::new_with_max(LONGEST_US, 3).expect("three digits are between 0 and 5");
         Self {
             planned,
             frames: AtomicU64::new(0),

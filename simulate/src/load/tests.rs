@@ -93,7 +93,7 @@ async fn all_ticks_arrive_in_order_over_few_connections() {
     assert!(report.is_clean());
     assert_eq!((report.frames, report.planned_frames), (30, 30));
     assert!(report.samples > 30 * 100 && report.bytes > report.samples);
-    assert!(report.acknowledgement.is_some() && report.lag.is_none());
+    assert!(report.acknowledgement.unwrap().max_ms > 0.0 && report.lag.is_none());
     let seen = server.seen.lock();
     assert_eq!((seen.connections, seen.ticks.len()), (2, 5));
     for ticks in seen.ticks.values() {
@@ -125,6 +125,16 @@ async fn history_comes_first_and_ends_before_the_clocks_ticks() {
         assert_eq!(ticks.len(), 7);
         assert!(ticks.is_sorted_by(|one, next| one < next), "{ticks:?}");
     }
+}
+
+#[test]
+fn long_answers_count_as_long() {
+    let tally = tally::Tally::new(1);
+    for micros in [1, 5_000_000, u64::MAX] {
+        tally.lagged(Duration::from_micros(micros));
+    }
+    let lag = tally.report().lag.unwrap();
+    assert!((4990.0..5010.0).contains(&lag.p50_ms) && lag.max_ms > 500_000.0, "{lag}");
 }
 
 #[tokio::test]
