@@ -52,6 +52,12 @@ impl Point {
         self.restarted = 0;
     }
 
+    /// Becomes what another point of the same kind is, without taking memory.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        (self.at, self.present, self.restarted) = (other.at, other.present, other.restarted);
+        self.values.copy_from_slice(&other.values);
+    }
+
     /// The value in a column; `None` where it is absent.
     pub(crate) fn column(&self, column: usize) -> Option<u64> {
         (self.present >> column & 1 == 1).then(|| self.values[column])

@@ -11,8 +11,10 @@ mod clock;
 mod codec;
 mod disk;
 mod group;
+mod group_rollup;
 mod history;
 mod node;
+mod parallel;
 mod registry;
 mod rollup;
 mod sample;
@@ -33,7 +35,7 @@ use parking_lot::RwLock;
 use rustc_hash::FxBuildHasher;
 
 use crate::{
-    disk::{Disk, Entry, Level},
+    disk::{Archive, Block, Disk, Entry, Level, Recovery},
     group::Group,
     node::{Node, Outcome, Registry as _},
     registry::Members,
@@ -41,7 +43,8 @@ use crate::{
 pub use crate::{
     disk::{DiskError, DiskSettings, DiskStatus, Fsync},
     group::GroupHistory,
-    history::{History, Resolution},
+    group_rollup::{Extent, GroupExtents},
+    history::{Extremes, GroupPast, History, Resolution},
     node::{NodeView, SeriesView},
     sample::{GroupKey, GroupSample, RATED, Rates, Sample, TimeRange, Traffic},
     usage::{Busiest, Usage},
@@ -199,8 +202,9 @@ impl Store {
     pub fn open(settings: Settings, disk: &DiskSettings) -> Result<(Self, Recovered), DiskError> {
         let retention = settings.retention.max(Settings::SHORTEST_ROLLED);
         let store = Self::new(Settings { retention, ..settings });
-        let (disk, found) = Disk::open(disk)?;
-        let recovered = store.recover(found, &disk);
+        let mut recovering = Recovering::new(&store);
+        let disk = Disk::open(disk, &mut recovering)?;
+        let recovered = recovering.recovered;
         store.members.attach(disk);
         Ok((store, recovered))
     }
@@ -208,9 +212,12 @@ impl Store {
     /// Writes all there is to disk and lets go of it. What comes later stays in memory alone.
     pub fn close(&self) {
         let Some(disk) = self.members.disk() else { return };
-        for node in self.nodes.read().values() {
-            node.seal(self.heard(), &self.members);
+        let heard = self.heard();
+        for node in self.all_nodes() {
+            node.seal(heard, &self.members);
         }
+        self.members.roll_all_groups();
+        self.roll_groups(heard);
         disk.close();
     }
 
@@ -288,6 +295,7 @@ impl Store {
                 }
             }
         }
+        self.roll_groups(now);
         self.members.forget_empty_groups();
     }
 
@@ -322,12 +330,15 @@ impl Store {
     /// A group's sums at the ticks of a range, oldest first. The newest tick is there once every
     /// node that is not stale has sent it.
     pub fn group_window(&self, key: &str, range: TimeRange) -> Vec<GroupSample> {
-        let Some(group) = self.members.group(key) else { return Vec::new() };
+        self.members.group(key).map_or_else(Vec::new, |group| self.sums_of(&group, range))
+    }
+
+    fn sums_of(&self, group: &Group, range: TimeRange) -> Vec<GroupSample> {
         let to = range.to.min(self.complete_until());
         let range = TimeRange { from: range.from, to };
         match group.history() {
             GroupHistory::Kept => group.window(range),
-            GroupHistory::Summed => self.summed(&group, range.from).window(range),
+            GroupHistory::Summed => self.summed(group, range.from).window(range),
         }
     }
 
@@ -365,34 +376,6 @@ impl Store {
             stats.bytes += held.bytes;
         }
         stats
-    }
-
-    /// Loads blocks, then takes in again what the journal has beyond them.
-    fn recover(&self, found: disk::Found, disk: &Disk) -> Recovered {
-        let mut recovered = Recovered { blocks: found.blocks.len(), ..Recovered::default() };
-        let mut sequences: HashMap<NodeName, u64> = HashMap::new();
-        for block in found.blocks {
-            let Ok(name) = block.node.parse::<NodeName>() else { continue };
-            sequences.insert(name.clone(), block.sequence);
-            self.node_named(&name).restore(block, &self.members);
-        }
-        for node in self.nodes.read().values() {
-            node.settle(Level::ALL.map(|level| disk.archive(level).rolled_until(node.name())));
-        }
-        for entry in found.entries {
-            let Entry { sequence, now, pushed, tick } = entry;
-            if sequences.get(&tick.node).is_some_and(|&in_blocks| sequence <= in_blocks) {
-                continue;
-            }
-            let node = self.node_named(&tick.node);
-            if let (true, [row]) = (pushed, tick.rows.as_slice()) {
-                node.push(row, None, tick.at, now, &self.members);
-            } else if let Err(late) = node.take(&tick, None, i64::MAX, now, &self.members) {
-                tracing::debug!(node = %tick.node, ?late, "an entry of the journal is too late");
-            }
-            recovered.entries += 1;
-        }
-        recovered
     }
 
     /// The server's clock as far as what came tells.
@@ -437,6 +420,68 @@ impl Store {
             disk.settle(sequence);
         }
         Receipt { samples, duplicate: outcome.duplicate, refused_series: outcome.refused_series }
+    }
+}
+
+/// Loads blocks, then takes in again what the journal has beyond them.
+struct Recovering<'a> {
+    store: &'a Store,
+    /// Of each node, up to which entry its blocks reach.
+    in_blocks: HashMap<NodeName, u64>,
+    recovered: Recovered,
+}
+
+impl<'a> Recovering<'a> {
+    fn new(store: &'a Store) -> Self {
+        Self { store, in_blocks: HashMap::default(), recovered: Recovered::default() }
+    }
+}
+
+impl Recovery for Recovering<'_> {
+    fn blocks(&mut self, blocks: Vec<Block>) {
+        self.recovered.blocks += blocks.len();
+        let named = |block: Block| Some((block.node.parse::<NodeName>().ok()?, block));
+        let blocks: Vec<_> = blocks.into_iter().filter_map(named).collect();
+        for (node, block) in &blocks {
+            self.in_blocks.insert(node.clone(), block.sequence);
+        }
+        let store = self.store;
+        parallel::by_key(
+            blocks,
+            |(node, _)| node,
+            |(node, block)| {
+                store.node_named(&node).restore(block, &store.members);
+            },
+        );
+    }
+
+    fn settle(&mut self, archives: &[Archive; 2]) {
+        parallel::mapped(self.store.all_nodes(), |node| {
+            node.settle(
+                Level::ALL.map(|level| archives[level as usize].rolled_until(node.name().as_str())),
+            );
+        });
+    }
+
+    fn entries(&mut self, mut entries: Vec<Entry>) {
+        entries.retain(|entry| {
+            let in_blocks = self.in_blocks.get(&entry.tick.node);
+            in_blocks.is_none_or(|&in_blocks| entry.sequence > in_blocks)
+        });
+        self.recovered.entries += entries.len();
+        let store = self.store;
+        parallel::by_key(
+            entries,
+            |entry| &entry.tick.node,
+            |Entry { now, pushed, tick, .. }| {
+                let node = store.node_named(&tick.node);
+                if let (true, [row]) = (pushed, tick.rows.as_slice()) {
+                    node.push(row, None, tick.at, now, &store.members);
+                } else if let Err(late) = node.take(&tick, None, i64::MAX, now, &store.members) {
+                    tracing::debug!(node = %tick.node, ?late, "an entry of the journal is too late");
+                }
+            },
+        );
     }
 }
 
