@@ -64,6 +64,11 @@ pub struct Args {
     #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
     server: Server,
 
+    /// Send to the store that takes Prometheus' remote write at this URL instead
+    #[arg(long, value_name = "URL", value_parser = Server::of_remote_write)]
+    #[arg(conflicts_with = "server")]
+    remote_write: Option<Server>,
+
     /// A file with the token that the server wants of those who write
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -168,7 +173,7 @@ impl Args {
     }
 
     fn plan(&self) -> anyhow::Result<Plan> {
-        let server = self.server.clone();
+        let server = self.remote_write.as_ref().unwrap_or(&self.server).clone();
         let (pace, connections) = if self.fast {
             (Pace::Unpaced, 8)
         } else {

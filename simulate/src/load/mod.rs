@@ -4,6 +4,7 @@ mod connection;
 mod descriptors;
 mod pace;
 mod progress;
+mod remote_write;
 mod report;
 mod server;
 mod tally;
@@ -19,7 +20,7 @@ use tokio::{sync::Barrier, task::JoinSet};
 pub use self::{
     pace::Pace,
     report::{Failure, Latency, Report},
-    server::{Server, ServerError},
+    server::{Protocol, Server, ServerError},
 };
 use self::{
     tally::Tally,

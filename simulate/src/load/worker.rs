@@ -5,11 +5,15 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use kubemonitor_model::{Interval, Tick, UnixMillis};
+use kubemonitor_model::{EntityRow, Interval, Tick, UnixMillis};
 use tokio::{sync::Barrier, time::Instant};
 
-use super::{Pace, Plan, connection::Connection, tally::Tally};
+use super::{
+    Pace, Plan, Protocol,
+    connection::{Connection, Frame},
+    remote_write,
+    tally::Tally,
+};
 use crate::{
     NamedFleet,
     clock::until,
@@ -33,6 +37,26 @@ pub(super) struct Shared {
 impl Shared {
     fn tick_after(&self, start: UnixMillis, ticks: u32) -> UnixMillis {
         UnixMillis(start.0 + i64::from(ticks) * self.interval.millis().cast_signed())
+    }
+
+    /// The frame of a node's next tick.
+    fn frame(&self, node: &mut Node, at: UnixMillis) -> Frame {
+        SCRATCH.with_borrow_mut(|tick| {
+            node.measure(at, tick);
+            if let Some(names) = &self.names {
+                node.born().iter().for_each(|&place| names.replace(place));
+            }
+            let bytes = match self.plan.server.protocol {
+                Protocol::Frames => {
+                    let mut bytes = Vec::new();
+                    kubemonitor_frame::encode(tick, &mut bytes);
+                    bytes
+                }
+                Protocol::RemoteWrite => remote_write::encode(tick),
+            };
+            let present = |entity: &EntityRow| u64::from(entity.row.present().count_ones());
+            Frame { bytes: bytes.into(), samples: tick.rows.iter().map(present).sum() }
+        })
     }
 }
 
@@ -85,7 +109,7 @@ impl Worker {
     /// A tick that nobody is ahead of.
     async fn tick_with_all(&mut self, at: UnixMillis, tally: &Tally) {
         for (_, node) in &mut self.nodes {
-            let frame = frame(node, at, self.shared.names.as_deref());
+            let frame = self.shared.frame(node, at);
             send(&mut self.connection, frame, tally).await;
         }
         self.shared.together.wait().await;
@@ -96,28 +120,15 @@ impl Worker {
         for (offset, node) in &mut self.nodes {
             let due = began + *offset;
             tokio::time::sleep_until(due).await;
-            let frame = frame(node, at, self.shared.names.as_deref());
+            let frame = self.shared.frame(node, at);
             self.shared.tally.lagged(due.elapsed());
             send(&mut self.connection, frame, &self.shared.tally).await;
         }
     }
 }
 
-/// The frame of a node's next tick.
-fn frame(node: &mut Node, at: UnixMillis, names: Option<&NamedFleet>) -> Bytes {
-    SCRATCH.with_borrow_mut(|tick| {
-        node.measure(at, tick);
-        if let Some(names) = names {
-            node.born().iter().for_each(|&place| names.replace(place));
-        }
-        let mut bytes = Vec::new();
-        kubemonitor_frame::encode(tick, &mut bytes);
-        bytes.into()
-    })
-}
-
-async fn send(connection: &mut Connection, frame: Bytes, tally: &Tally) {
-    let (bytes, sent) = (frame.len(), Instant::now());
+async fn send(connection: &mut Connection, frame: Frame, tally: &Tally) {
+    let (bytes, sent) = (frame.bytes.len(), Instant::now());
     match connection.post(frame).await {
         Ok(receipt) => tally.taken(bytes, &receipt, sent.elapsed()),
         Err(refusal) => tally.failed(refusal),
