@@ -104,7 +104,7 @@ disk_bytes() {
 }
 
 calc() {
-    awk -v OFMT=%.6g "BEGIN { print ($1) }"
+    awk -v OFMT=%.4g "BEGIN { print ($1) }"
 }
 
 now() {
@@ -132,10 +132,10 @@ wait_for() {
     done
 }
 
-# Starts the server; sets url, server and started (seconds until it was up).
+# Starts the server on a port; sets url, server and started (seconds until it answered).
 serve() {
-    local port begun
-    port=$(free_port)
+    local port=$1 begun
+    shift
     url=http://127.0.0.1:$port
     begun=$(now)
     "$bin/kubemonitor-api" --listen "127.0.0.1:$port" "$@" 2>>"$scratch/server.log" &
@@ -161,112 +161,185 @@ latency() {
     curl -fsS -w '%{time_total}\n' -K "$config" | sort -n | awk '
         { seconds[NR] = $1 * 1000 }
         END {
-            printf "%.2f %.2f", seconds[int((NR + 1) * 0.5)], seconds[int(NR * 0.99 + 0.999)]
+            printf "%.2f %.2f\n", seconds[int((NR + 1) * 0.5)], seconds[int(NR * 0.99 + 0.999)]
         }'
 }
 
-queries=(pod_5m namespaces_5m pods_by_cpu pods_all)
-
-# Measures one scale; writes its JSON, and a line of the table.
+# Measures one scale and writes its JSON.
 scale() {
-    local name=$1 nodes flags=() generator=() load rows=() path p50 p99
+    local name=$1 nodes data=$scratch/data names_of=() flags=() shape load
     nodes=$(calc "int($FULL_NODES * $name)")
     load=$(cut -d' ' -f1-3 /proc/loadavg)
-    local data=$scratch/data
     rm -rf "$data"
     ((disk)) && flags+=(--data-dir "$data")
-    local shape=(--nodes "$nodes" --pods "$PODS" --containers "$CONTAINERS" --json)
-    if ((names)); then
-        rm -f "$scratch/kubeconfig"
-        "$bin/examples/simulate" "${shape[@]}" --server http://127.0.0.1:9 \
-            --kubernetes-api "$scratch/kubeconfig" --serve-names 2>/dev/null &
-        generator=("$!")
-        pids+=("$!")
-        until [[ -s $scratch/kubeconfig ]]; do sleep 0.1; done
-        flags+=(--kubeconfig "$scratch/kubeconfig")
-    fi
-    serve "${flags[@]}"
-    if ((names)); then
-        wait_for "$url/ready" 300
-        # Joining is not ingesting.
-        sleep 3
-    fi
-    local empty_rss empty_cpu
-    empty_rss=$(memory "$server" VmRSS)
-    empty_cpu=$(cpu "$server")
-
     echo "$name: $nodes nodes, $history ticks as fast as possible" >&2
-    "$bin/examples/simulate" "${shape[@]}" --server "$url" --ticks "$history" --fast \
-        >"$scratch/fast.json"
-    local fast_cpu fast_samples rss store_bytes samples
-    fast_cpu=$(calc "$(cpu "$server") - $empty_cpu")
-    fast_samples=$(reported samples "$scratch/fast.json")
-    rss=$(memory "$server" VmRSS)
-    store_bytes=$(metric store_bytes)
-    samples=$(metric store_samples)
-    local on_disk=0
-    if ((disk)); then
-        sleep 2
-        on_disk=$(disk_bytes "$data")
-    fi
-
-    echo "$name: $ticks ticks by the clock, with queries" >&2
-    local before
-    before=$(cpu "$server")
-    "$bin/examples/simulate" "${shape[@]}" --server "$url" --ticks "$ticks" \
-        --continue-at "$history" >"$scratch/clock.json" &
+    local port
+    port=$(free_port)
+    shape=(--nodes "$nodes" --pods "$PODS" --containers "$CONTAINERS" --json)
+    rm -f "$scratch/kubeconfig"
+    ((names)) && names_of=(--kubernetes-api "$scratch/kubeconfig")
+    "$bin/examples/simulate" "${shape[@]}" --server "http://127.0.0.1:$port" \
+        --history "$history" --ticks "$ticks" "${names_of[@]}" \
+        >"$scratch/report.json" 2>"$scratch/progress" &
     local sender=$!
     pids+=("$sender")
+    if ((names)); then
+        until [[ -s $scratch/kubeconfig ]]; do sleep 0.1; done
+        names_of=(--kubeconfig "$scratch/kubeconfig")
+    fi
+    serve "$port" "${flags[@]}" "${names_of[@]}"
+    local frames=$((nodes * history))
+    until grep -q "^$frames of $frames" "$scratch/progress"; do
+        kill -0 "$sender"
+        sleep 0.5
+    done
+    local past_cpu samples ingested rss store_bytes on_disk=0
+    past_cpu=$(cpu "$server")
+    rss=$(memory "$server" VmRSS)
+    ingested=$(metric ingested_samples_total)
+    samples=$(metric store_samples)
+    store_bytes=$(metric store_bytes)
+
+    echo "$name: $ticks ticks by the clock" >&2
     sleep 6
-    local quiet_begun quiet_cpu
-    quiet_begun=$(now) quiet_cpu=$(cpu "$server")
+    local begun cores
+    begun=$(now)
+    past_cpu="$past_cpu $(cpu "$server")"
     sleep 20
-    local cores
-    cores=$(calc "($(cpu "$server") - $quiet_cpu) / ($(now) - $quiet_begun)")
-    local pod
-    pod=$(curl -fsS "$url/api/pods?limit=1&sort=-cpu" | grep -o '"uid":"[^"]*"' | cut -d'"' -f4)
-    for query in "${queries[@]}"; do
+    cores=$(calc "($(cpu "$server") - ${past_cpu#* }) / ($(now) - $begun)")
+    echo "$name: queries meanwhile" >&2
+    local uid rows="" path count query p50 p99 cpu_ms
+    uid=$(curl -fsS "$url/api/pods?limit=1&sort=-cpu" | grep -o '"uid":"[^"]*"' | cut -d'"' -f4)
+    for query in pod_5m namespaces_5m pods_by_cpu pods_all; do
+        count=200
         case $query in
-            pod_5m) path="/api/pods/$pod?window=300" ;;
+            pod_5m) path="/api/pods/$uid?window=300" ;;
             namespaces_5m) path="/api/namespaces?window=300" ;;
             pods_by_cpu) path="/api/pods?sort=-cpu&limit=500" ;;
-            pods_all) path="/api/pods" ;;
+            pods_all) path="/api/pods" count=5 ;;
         esac
-        local count=200
-        [[ $query == pods_all ]] && count=5
-        read -r p50 p99 < <(latency "$path" "$count"; echo)
-        rows+=("\"${query}_p50_ms\": $p50, \"${query}_p99_ms\": $p99")
+        begun="$(now) $(cpu "$server")"
+        read -r p50 p99 < <(latency "$path" "$count")
+        # What taking frames in costs meanwhile is not the query's.
+        cpu_ms=$(calc "($(cpu "$server") - ${begun#* } - $cores * ($(now) - ${begun% *})) * 1000 / $count")
+        rows+="  \"${query}_p50_ms\": $p50, \"${query}_p99_ms\": $p99, \"${query}_cpu_ms\": $cpu_ms,"
+        rows+=$'\n'
     done
-    wait "$sender" || echo "bench.sh: some frames were not taken" >&2
-    local restart_clean=null restart_killed=null
+    wait "$sender" || echo "bench.sh: some frames were not taken; see failures in the report" >&2
+    local killed=null stopped=null
     if ((disk)); then
+        sleep 1
+        on_disk=$(disk_bytes "$data")
+        ingested_at_end=$(metric ingested_samples_total)
         kill -KILL "$server"
         wait "$server" 2>/dev/null || true
-        serve "${flags[@]}"
-        restart_killed=$started
+        serve "$(free_port)" "${flags[@]}"
+        killed=$started
         stop "$server"
-        serve "${flags[@]}"
-        restart_clean=$started
+        serve "$(free_port)" "${flags[@]}"
+        stopped=$started
     fi
-    local peak
-    peak=$(memory "$server" VmHWM)
     stop "$server"
-    ((${#generator[@]} == 0)) || stop "${generator[0]}"
 
     cat >"$out/scale-${name//\//-of-}.json" <<JSON
 {
-  "scale": "$name", "nodes": $nodes, "pods": $((nodes * PODS)), "load_before": "$load",
-  "samples": $fast_samples, "samples_held": $samples,
-  "cpu_s_per_million": $(calc "$fast_cpu * 1e6 / $fast_samples"),
-  "memory_bytes_per_sample": $(calc "($rss - $empty_rss) / $samples"),
+  "scale": "$name", "nodes": $nodes, "pods": $((nodes * PODS)),
+  "date": "$(date -u +%FT%TZ)", "processors": $(nproc), "load_before": "$load",
+  "history_ticks": $history, "samples": $samples,
+  "cpu_s_per_million": $(calc "${past_cpu% *} * 1e6 / $ingested"),
+  "rss_mib": $(calc "$rss / 1048576"),
+  "rss_bytes_per_sample": $(calc "$rss / $samples"),
   "store_bytes_per_sample": $(calc "$store_bytes / $samples"),
-  "disk_bytes_per_sample": $(calc "$on_disk / $fast_samples"),
-  "rss_mib": $(calc "$rss / 1048576"), "rss_peak_after_restart_mib": $(calc "$peak / 1048576"),
+  "disk_bytes_per_sample": $(calc "$on_disk / ${ingested_at_end:-$ingested}"),
   "real_time_cores": $cores,
-  "ack_p50_ms": $(reported p50_ms "$scratch/clock.json" acknowledgement),
-  "ack_p99_ms": $(reported p99_ms "$scratch/clock.json" acknowledgement),
-  $(printf '%s,\n  ' "${rows[@]}")
-  "restart_after_kill_s": $restart_killed, "restart_after_stop_s": $restart_clean
+  "ack_p50_ms": $(reported p50_ms "$scratch/report.json" acknowledgement),
+  "ack_p99_ms": $(reported p99_ms "$scratch/report.json" acknowledgement),
+$rows  "restart_after_kill_s": $killed, "restart_after_stop_s": $stopped
 }
 JSON
+    cat "$out/scale-${name//\//-of-}.json" >&2
 }
+
+# A value of one of the JSON files this script wrote.
+value() {
+    grep -o "\"$1\": [^,}]*" "$2" | head -1 | cut -d' ' -f2- | tr -d '"'
+}
+
+# One row a measure, one column a scale.
+table() {
+    local row file
+    printf '| measure |'
+    for file in "$@"; do printf ' %s |' "$(value scale "$file")"; done
+    printf '\n|---|'
+    for file in "$@"; do printf -- '---:|'; done
+    printf '\n'
+    while read -r row; do
+        printf '| %s |' "$row"
+        for file in "$@"; do printf ' %s |' "$(value "$row" "$file")"; done
+        printf '\n'
+    done < <(grep -oh '"[a-z_0-9]*":' "$1" | tr -d '":' | grep -v -e '^scale$')
+}
+
+# Feeds one store and prints its line: name, CPU seconds per million samples, RSS, bytes on disk.
+beside_one() {
+    local name=$1 pid=$2 data=$3 samples before
+    shift 3
+    before=$(cpu "$pid")
+    "$bin/examples/simulate" --nodes "$beside_nodes" --pods "$PODS" --containers "$CONTAINERS" \
+        --ticks "$beside_ticks" --fast --json "$@" >"$scratch/beside.json" 2>"$scratch/progress" ||
+        { cat "$scratch/beside.json" >&2; return 1; }
+    # What is still in buffers is given time to leave them.
+    sleep 15
+    samples=$(reported samples "$scratch/beside.json")
+    local used rss
+    used=$(calc "($(cpu "$pid") - $before) * 1e6 / $samples")
+    rss=$(memory "$pid" VmRSS)
+    # Both others write what is in memory to disk when they are stopped, and so does the server.
+    stop "$pid"
+    printf '{"store": "%s", "samples": %s, "cpu_s_per_million": %s, "rss_mib": %s, "disk_bytes_per_sample": %s}\n' \
+        "$name" "$samples" "$used" "$(calc "$rss / 1048576")" \
+        "$(calc "$(disk_bytes "$data") / $samples")"
+}
+
+beside() {
+    local port vm=${VICTORIA_METRICS:-victoria-metrics} prometheus=${PROMETHEUS:-prometheus}
+    echo "beside: $beside_nodes nodes, $beside_ticks ticks, one store after the other" >&2
+    serve "$(free_port)" --data-dir "$scratch/ours"
+    beside_one kubemonitor "$server" "$scratch/ours" --server "$url"
+    if command -v "$vm" >/dev/null; then
+        port=$(free_port)
+        "$vm" -storageDataPath "$scratch/vm" -httpListenAddr "127.0.0.1:$port" \
+            -retentionPeriod 1 2>"$scratch/vm.log" &
+        pids+=("$!")
+        local pid=$!
+        wait_for "http://127.0.0.1:$port/health"
+        beside_one victoria-metrics "$pid" "$scratch/vm" \
+            --remote-write "http://127.0.0.1:$port/api/v1/write"
+    fi
+    if command -v "$prometheus" >/dev/null; then
+        port=$(free_port)
+        printf 'global:\n  scrape_interval: 1h\nstorage:\n  tsdb:\n    out_of_order_time_window: 1h\n' \
+            >"$scratch/prometheus.yml"
+        "$prometheus" --config.file "$scratch/prometheus.yml" --web.enable-remote-write-receiver \
+            --web.listen-address "127.0.0.1:$port" --storage.tsdb.path "$scratch/prometheus" \
+            2>"$scratch/prometheus.log" &
+        pids+=("$!")
+        local pid=$!
+        wait_for "http://127.0.0.1:$port/-/ready"
+        beside_one prometheus "$pid" "$scratch/prometheus" \
+            --remote-write "http://127.0.0.1:$port/api/v1/write"
+    fi
+}
+
+"$bin/examples/simulate" --nodes 8 --ticks 720 --describe | tee "$out/data.txt" >&2
+files=()
+for name in "${scales[@]}"; do
+    scale "$name"
+    files+=("$out/scale-${name//\//-of-}.json")
+done
+if ((${#files[@]} > 0)); then
+    table "${files[@]}" | tee "$out/scales.md"
+fi
+if ((beside)); then
+    beside | tee "$out/beside.jsonl"
+fi
