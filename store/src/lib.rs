@@ -24,18 +24,18 @@ mod usage;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use hashbrown::HashMap;
 use kubemonitor_model::{EntityId, EntityRow, NodeName, Row, Tick, UnixMillis};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxBuildHasher;
 
 use crate::{
-    disk::{Archive, Block, Disk, Entry, Level, Recovery},
+    disk::{Archive, Block, Disk, Entry, Found, Level, Recovery, Unchain},
     group::Group,
     node::{Node, Outcome, Registry as _},
     registry::Members,
@@ -236,8 +236,7 @@ impl Store {
         }
         let limit_ms = millis(self.settings.late_limit);
         let node = self.node_named(&tick.node);
-        let entry = self.members.disk().map(|_| disk::encode_entry(tick, false, now));
-        let outcome = node.take(tick, entry, limit_ms, now, &self.members).map_err(|late| {
+        let outcome = node.take(tick, limit_ms, now, &self.members).map_err(|late| {
             self.counters.refused_ticks.fetch_add(1, Ordering::Relaxed);
             IngestError::TooLate { at: tick.at, behind_ms: late.newest.since(tick.at), limit_ms }
         })?;
@@ -254,9 +253,8 @@ impl Store {
         now: UnixMillis,
     ) -> Result<Receipt, IngestError> {
         let tick = pushed_tick(node.clone(), at, id, row);
-        let entry = self.members.disk().map(|_| disk::encode_entry(&tick, true, now));
         let node = self.node_named(node);
-        let receipt = self.count(node.push(&tick.rows[0], entry, at, now, &self.members));
+        let receipt = self.count(node.push(&tick, now, &self.members));
         if receipt.refused_series > 0 {
             return Err(IngestError::TooManySeries { limit: self.settings.max_series });
         }
@@ -393,6 +391,16 @@ impl Store {
         ticks().filter(|&tick| newest.since(tick) <= LAGGARD_MS).min().unwrap_or(newest)
     }
 
+    /// Takes in what the journal has.
+    fn take_again(&self, Entry { now, pushed, tick, .. }: &Entry) {
+        let node = self.node_named(&tick.node);
+        if *pushed {
+            node.push(tick, *now, &self.members);
+        } else if let Err(late) = node.take(tick, i64::MAX, *now, &self.members) {
+            tracing::debug!(node = %tick.node, ?late, "an entry of the journal is too late");
+        }
+    }
+
     fn all_nodes(&self) -> Vec<Arc<Node>> {
         self.nodes.read().values().cloned().collect()
     }
@@ -427,13 +435,16 @@ impl Store {
 struct Recovering<'a> {
     store: &'a Store,
     /// Of each node, up to which entry its blocks reach.
-    in_blocks: HashMap<NodeName, u64>,
+    in_blocks: HashMap<Box<str>, u64>,
+    /// Of each node, how its entries go on.
+    chains: Mutex<HashMap<Box<str>, Unchain>>,
     recovered: Recovered,
 }
 
 impl<'a> Recovering<'a> {
     fn new(store: &'a Store) -> Self {
-        Self { store, in_blocks: HashMap::default(), recovered: Recovered::default() }
+        let (in_blocks, chains) = (HashMap::default(), Mutex::default());
+        Self { store, in_blocks, chains, recovered: Recovered::default() }
     }
 }
 
@@ -443,7 +454,7 @@ impl Recovery for Recovering<'_> {
         let named = |block: Block| Some((block.node.parse::<NodeName>().ok()?, block));
         let blocks: Vec<_> = blocks.into_iter().filter_map(named).collect();
         for (node, block) in &blocks {
-            self.in_blocks.insert(node.clone(), block.sequence);
+            self.in_blocks.insert(node.as_str().into(), block.sequence);
         }
         let store = self.store;
         parallel::by_key(
@@ -463,25 +474,33 @@ impl Recovery for Recovering<'_> {
         });
     }
 
-    fn entries(&mut self, mut entries: Vec<Entry>) {
-        entries.retain(|entry| {
-            let in_blocks = self.in_blocks.get(&entry.tick.node);
-            in_blocks.is_none_or(|&in_blocks| entry.sequence > in_blocks)
+    fn entries(&mut self, mut entries: Vec<Found>) -> u64 {
+        entries.retain(|found| {
+            let in_blocks = self.in_blocks.get(&found.node);
+            in_blocks.is_none_or(|&in_blocks| found.sequence() > in_blocks)
         });
-        self.recovered.entries += entries.len();
-        let store = self.store;
+        let (whole, broken) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let (store, chains) = (self.store, &self.chains);
         parallel::by_key(
             entries,
-            |entry| &entry.tick.node,
-            |Entry { now, pushed, tick, .. }| {
-                let node = store.node_named(&tick.node);
-                if let (true, [row]) = (pushed, tick.rows.as_slice()) {
-                    node.push(row, None, tick.at, now, &store.members);
-                } else if let Err(late) = node.take(&tick, None, i64::MAX, now, &store.members) {
-                    tracing::debug!(node = %tick.node, ?late, "an entry of the journal is too late");
+            |found| &*found.node,
+            |found| {
+                let mut chain = chains.lock().remove(&found.node).unwrap_or_default();
+                match chain.decode(&found) {
+                    Ok(entry) => {
+                        entry.iter().for_each(|entry| store.take_again(entry));
+                        whole.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Err(error) => {
+                        tracing::warn!(node = &*found.node, %error, "left out");
+                        broken.fetch_add(found.len() as u64, Ordering::Relaxed);
+                    }
                 }
+                chains.lock().insert(found.node, chain);
             },
         );
+        self.recovered.entries += whole.into_inner();
+        broken.into_inner()
     }
 }
 

@@ -15,7 +15,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::{
     clock::ReadTimes,
-    disk::{Block, Disk, Level, RolledBlock},
+    disk::{self, Block, Chain, Disk, Level, RolledBlock},
     group::Group,
     rollup::Rolled,
     sample::{Sample, TimeRange},
@@ -78,6 +78,8 @@ struct State {
     index: HashMap<(EntityKind, EntityId), usize, FxBuildHasher>,
     /// Where the rows of the last tick went: the next one mostly has the same.
     order: Vec<usize>,
+    /// How the node's entries in the journal go on.
+    chain: Chain,
     /// What the pods use, as of the newest tick.
     usages: PodUsages,
     read_times: ReadTimes,
@@ -111,11 +113,10 @@ impl Node {
         (millis != i64::MIN).then_some(UnixMillis(millis))
     }
 
-    /// Takes a tick in; `entry` is what the journal shall say of it.
+    /// Takes a tick in.
     pub(crate) fn take(
         self: &Arc<Self>,
         tick: &Tick,
-        entry: Option<Vec<u8>>,
         late_limit_ms: i64,
         now: UnixMillis,
         registry: &impl Registry,
@@ -162,7 +163,7 @@ impl Node {
             state.end_all_but(tick.at);
         }
         state.usages.refresh(&state.series);
-        outcome.sequence = state.journal(entry, now, registry);
+        outcome.sequence = state.journal(now, registry, |chain| chain.encode(tick, now));
         Ok(outcome)
     }
 
@@ -190,15 +191,14 @@ impl Node {
         state.forget(&empty, &self.name, registry);
     }
 
-    /// Takes one row in that somebody pushed.
+    /// Takes the one row of a tick in that somebody pushed.
     pub(crate) fn push(
         self: &Arc<Self>,
-        entity: &EntityRow,
-        entry: Option<Vec<u8>>,
-        at: UnixMillis,
+        tick: &Tick,
         now: UnixMillis,
         registry: &impl Registry,
     ) -> Outcome {
+        let (Some(entity), at) = (tick.rows.first(), tick.at) else { return Outcome::default() };
         let mut guard = self.state.lock();
         let state = &mut *guard;
         self.seal_if_due(state, now, registry);
@@ -213,7 +213,7 @@ impl Node {
             state.usages.refresh(&state.series);
         }
         let samples = u64::from(entity.row.present().count_ones());
-        let sequence = state.journal(entry, now, registry);
+        let sequence = state.journal(now, registry, |_| disk::encode_pushed(tick, now));
         match taken {
             Taken::Newest => Outcome { samples, sequence, ..Outcome::default() },
             Taken::Late => Outcome { late_samples: samples, sequence, ..Outcome::default() },
@@ -303,6 +303,7 @@ impl Node {
     fn seal_now(&self, state: &mut State, now: UnixMillis, registry: &impl Registry) {
         let Some(disk) = registry.disk() else { return };
         state.seal_due = Some(UnixMillis(now.0 + SEAL_EVERY_MS));
+        state.chain.begin_anew();
         let series: Vec<_> = state.series.iter_mut().filter_map(Series::close).collect();
         let chunks = series.iter().flat_map(|series| &series.chunks);
         let Some(first) = chunks.map(|chunk| chunk.first).min() else { return };
@@ -374,7 +375,9 @@ impl Node {
     pub(crate) fn held(&self) -> Held {
         let state = self.state.lock();
         let mut held = Held { series: state.series.len(), ..Held::default() };
-        held.bytes = state.read_times.memory_bytes() + state.usages.memory_bytes();
+        held.bytes = state.read_times.memory_bytes()
+            + state.usages.memory_bytes()
+            + state.chain.memory_bytes();
         for series in &state.series {
             held.rows += series.rows();
             held.samples += series.rows() * series.width();
@@ -480,12 +483,12 @@ impl State {
     /// Notes that something came, in the journal if there is one.
     fn journal(
         &mut self,
-        entry: Option<Vec<u8>>,
         now: UnixMillis,
         registry: &impl Registry,
+        entry: impl FnOnce(&mut Chain) -> Vec<u8>,
     ) -> Option<u64> {
         self.unsealed_since.get_or_insert(now);
-        Some(registry.disk()?.queue_entry(entry?))
+        Some(registry.disk()?.queue_entry(entry(&mut self.chain)))
     }
 
     /// The series of a row, tried first where the last tick had it.

@@ -25,7 +25,7 @@ use std::{
 pub(crate) use self::{
     archive::{Archive, Level, RolledBlock},
     block::{Block, Restart, StoredChunk, StoredSeries},
-    journal::{Entry, encode as encode_entry},
+    journal::{Chain, Entry, Found, Unchain, encode_pushed},
     writer::{Disk, Horizons, Recovery},
 };
 

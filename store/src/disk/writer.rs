@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{
     Block, DiskError, DiskSettings, DiskStatus, Fsync,
     archive::{Archive, Level, RolledBlock},
-    journal::{self, Entry},
+    journal::{self, Found},
     log::{Cut, Log},
 };
 use crate::parallel;
@@ -35,8 +35,8 @@ pub(crate) trait Recovery {
     fn blocks(&mut self, blocks: Vec<Block>);
     /// All blocks have come.
     fn settle(&mut self, archives: &[Archive; 2]);
-    /// Entries, in the order they were written.
-    fn entries(&mut self, entries: Vec<Entry>);
+    /// Entries, in the order they were written. Gives the bytes of those that make no sense.
+    fn entries(&mut self, entries: Vec<Found>) -> u64;
 }
 
 /// Bytes of records that are decoded at a time, by all processors together.
@@ -56,7 +56,7 @@ struct Batches<T, D, F> {
 impl<T: Send, D, F> Batches<T, D, F>
 where
     D: Fn(&[u8]) -> Result<T, DiskError> + Sync,
-    F: FnMut(Vec<T>),
+    F: FnMut(Vec<T>) -> u64,
 {
     fn new(decode: D, take: F) -> Self {
         let decoded = std::marker::PhantomData;
@@ -86,7 +86,7 @@ where
                 }
             }
         }
-        (self.take)(whole);
+        self.broken += (self.take)(whole);
     }
 
     fn finish(mut self) -> u64 {
@@ -156,13 +156,14 @@ impl Disk {
         let mut batches = Batches::new(Block::decode, |blocks: Vec<Block>| {
             last = blocks.iter().map(|block| block.sequence).max().unwrap_or(0).max(last);
             recovery.blocks(blocks);
+            0
         });
         let (blocks, blocks_cut) = Log::open(folder.join("blocks"), |record| batches.add(record))?;
         let mut broken = batches.finish();
         recovery.settle(&archives);
-        let mut batches = Batches::new(journal::decode, |entries: Vec<Entry>| {
-            last = entries.iter().map(|entry| entry.sequence).max().unwrap_or(0).max(last);
-            recovery.entries(entries);
+        let mut batches = Batches::new(Found::read, |entries: Vec<Found>| {
+            last = entries.iter().map(Found::sequence).max().unwrap_or(0).max(last);
+            recovery.entries(entries)
         });
         let (journal, journal_cut) =
             Log::open(folder.join("journal"), |record| batches.add(record))?;
