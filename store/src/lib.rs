@@ -212,13 +212,13 @@ impl Store {
     /// Writes all there is to disk and lets go of it. What comes later stays in memory alone.
     pub fn close(&self) {
         let Some(disk) = self.members.disk() else { return };
-        let heard = self.heard();
+        let (heard, sequence) = (self.heard(), disk.next_sequence());
         for node in self.all_nodes() {
             node.seal(heard, &self.members);
         }
         self.members.roll_all_groups();
         self.roll_groups(heard);
-        disk.close();
+        disk.close_sealed(sequence);
     }
 
     /// How the data directory is doing, if there is one.

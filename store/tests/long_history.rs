@@ -36,23 +36,30 @@ fn memory(number: i64) -> u64 {
     (number * number % 1013).unsigned_abs() * 4096
 }
 
+/// Bytes received so far: what the pod's counter says.
+fn received(number: i64) -> u64 {
+    number.unsigned_abs() * 100
+}
+
+fn tick(number: i64) -> Tick {
+    let mut row = Row::new(EntityKind::Pod);
+    row.set(Metric::CpuUsage, Some(cpu(number)));
+    row.set(Metric::MemoryWorkingSet, Some(memory(number)));
+    row.set(Metric::NetworkRxBytes, Some(received(number)));
+    Tick {
+        node: "node-1".parse().unwrap(),
+        instance: 1,
+        sequence: number.unsigned_abs(),
+        at: UnixMillis(START + number * STEP),
+        read_delay_us: 0,
+        interval_ms: STEP.unsigned_abs(),
+        rows: vec![EntityRow { id: pod(), parent: None, qos: None, newborn: false, row }],
+    }
+}
+
 fn ingest(store: &Store, numbers: std::ops::Range<i64>) {
-    for number in numbers {
-        let mut row = Row::new(EntityKind::Pod);
-        row.set(Metric::CpuUsage, Some(cpu(number)));
-        row.set(Metric::MemoryWorkingSet, Some(memory(number)));
-        let at = UnixMillis(START + number * STEP);
-        let entity = EntityRow { id: pod(), parent: None, qos: None, newborn: false, row };
-        let tick = Tick {
-            node: "node-1".parse().unwrap(),
-            instance: 1,
-            sequence: number.unsigned_abs(),
-            at,
-            read_delay_us: 0,
-            interval_ms: STEP.unsigned_abs(),
-            rows: vec![entity],
-        };
-        store.ingest(&tick, at).unwrap();
+    for tick in numbers.map(tick) {
+        store.ingest(&tick, tick.at).unwrap();
     }
 }
 
@@ -141,32 +148,12 @@ fn an_entity_that_is_long_gone_is_remembered_after_a_restart() {
     assert_eq!(buckets, expected(0..1440, MINUTE, range));
 }
 
-/// Bytes received so far, at each tick: what the pod's counter says.
-fn received(number: i64) -> u64 {
-    number.unsigned_abs() * 100
-}
-
-fn take_group_in(store: &Store, ticks: std::ops::Range<i64>) {
+fn ingest_into_a_namespace(store: &Store, numbers: std::ops::Range<i64>) {
     let key: GroupKey = Arc::from("namespace/shop");
     store.join(&pod(), &[(key, GroupHistory::Kept)]);
-    for number in ticks {
-        let mut row = Row::new(EntityKind::Pod);
-        row.set(Metric::CpuUsage, Some(number.unsigned_abs() * 1_000_000));
-        row.set(Metric::MemoryWorkingSet, Some((number % 12).unsigned_abs() * 4096));
-        row.set(Metric::NetworkRxBytes, Some(received(number)));
-        let entity = EntityRow { id: pod(), parent: None, qos: None, newborn: false, row };
-        let at = UnixMillis(START + number * STEP);
-        let tick = Tick {
-            node: "node-1".parse().unwrap(),
-            instance: 1,
-            sequence: number.unsigned_abs(),
-            at,
-            read_delay_us: 0,
-            interval_ms: STEP.unsigned_abs(),
-            rows: vec![entity],
-        };
-        store.ingest(&tick, at).unwrap();
-        store.sweep(at);
+    for tick in numbers.map(tick) {
+        store.ingest(&tick, tick.at).unwrap();
+        store.sweep(tick.at);
     }
 }
 
@@ -175,7 +162,7 @@ fn namespaces_have_long_history_without_seams_and_totals_that_never_fall() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = opened(folder.path());
     for hour in 0..6 {
-        take_group_in(&store, hour * 720..(hour + 1) * 720);
+        ingest_into_a_namespace(&store, hour * 720..(hour + 1) * 720);
         if hour == 3 {
             store.close();
             drop(store);

@@ -241,6 +241,15 @@ impl Log {
         Ok(true)
     }
 
+    /// Drops all files.
+    pub(crate) fn clear(&mut self) -> Result<(), DiskError> {
+        self.open = None;
+        while let Some((&oldest, _)) = self.files.first_key_value() {
+            self.drop_file(oldest)?;
+        }
+        Ok(())
+    }
+
     /// When the oldest file was begun.
     pub(crate) fn oldest(&self) -> Option<UnixMillis> {
         self.files.first_key_value().map(|(&name, _)| name)

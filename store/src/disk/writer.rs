@@ -108,6 +108,8 @@ struct Waiting {
     lost_entries: u64,
     status: DiskStatus,
     closing: bool,
+    /// Blocks have all entries before this one.
+    in_blocks: u64,
 }
 
 #[derive(Debug)]
@@ -298,6 +300,13 @@ impl Disk {
         DiskStatus { lost_entries: waiting.lost_entries, ..waiting.status.clone() }
     }
 
+    /// The same, where blocks that were handed over have all entries before `sequence`: the journal
+    /// goes if there are no others.
+    pub(crate) fn close_sealed(&self, sequence: u64) {
+        self.shared.waiting.lock().in_blocks = sequence;
+        self.close();
+    }
+
     /// Writes what waits and ends the thread.
     pub(crate) fn close(&self) {
         self.shared.waiting.lock().closing = true;
@@ -364,7 +373,10 @@ impl Writer {
             let closing = self.wait();
             // Taken before the queues: what it counts on is in them, or was.
             let horizons = self.horizons.try_recv().ok();
-            let outcome = self.write().and_then(|()| self.retire(horizons));
+            let mut outcome = self.write().and_then(|()| self.retire(horizons));
+            if closing && outcome.is_ok() && self.is_all_in_blocks() {
+                outcome = self.journal.clear();
+            }
             self.report(&outcome);
             if closing {
                 return;
@@ -373,6 +385,11 @@ impl Writer {
                 std::thread::sleep(PAUSE);
             }
         }
+    }
+
+    fn is_all_in_blocks(&self) -> bool {
+        let waiting = self.shared.waiting.lock();
+        waiting.in_blocks == waiting.next_sequence
     }
 
     /// Waits for the commit interval, or until somebody cannot.
