@@ -488,7 +488,9 @@ impl Recovery for Recovering<'_> {
                 let mut chain = chains.lock().remove(&found.node).unwrap_or_default();
                 match chain.decode(&found) {
                     Ok(entry) => {
-                        entry.iter().for_each(|entry| store.take_again(entry));
+                        if let Some(entry) = entry {
+                            store.take_again(&entry);
+                        }
                         whole.fetch_add(1, Ordering::Relaxed);
                     }
                     Err(error) => {
