@@ -210,6 +210,7 @@ struct Layout {
     metrics: [Metric; MAX_COLUMNS],
     len: usize,
     column: [u8; Metric::ALL.len()],
+    counters: u64,
 }
 
 const NO_COLUMN: u8 = u8::MAX;
@@ -219,6 +220,7 @@ const fn layout(kind: EntityKind) -> Layout {
         metrics: [Metric::CpuUsage; MAX_COLUMNS],
         len: 0,
         column: [NO_COLUMN; Metric::ALL.len()],
+        counters: 0,
     };
     let mut i = 0;
     while i < Metric::ALL.len() {
@@ -227,6 +229,9 @@ const fn layout(kind: EntityKind) -> Layout {
             #[expect(clippy::cast_possible_truncation, reason = "a kind has at most 64 columns")]
             {
                 layout.column[i] = layout.len as u8;
+            }
+            if let MetricKind::Counter = Metric::ALL[i].kind() {
+                layout.counters |= 1 << layout.len;
             }
             layout.len += 1;
         }
@@ -259,12 +264,9 @@ impl EntityKind {
     }
 
     /// The columns that are counters, as a bitmap.
+    #[inline]
     pub fn counter_columns(self) -> u64 {
-        self.metrics()
-            .iter()
-            .enumerate()
-            .filter(|(_, metric)| metric.kind() == MetricKind::Counter)
-            .fold(0, |set, (column, _)| set | 1 << column)
+        LAYOUTS[self as usize].counters
     }
 }
 

@@ -52,6 +52,10 @@ pub struct Args {
     #[arg(long, value_name = "COUNT", default_value_t = 120)]
     ticks: u32,
 
+    /// Ticks to send before those, as fast as the server takes them: what happened until now
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    history: u32,
+
     /// Send as fast as the server takes it, ticks that end now, instead of one each interval
     #[arg(long)]
     fast: bool,
@@ -59,6 +63,11 @@ pub struct Args {
     /// Where the API server is
     #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
     server: Server,
+
+    /// Send to the store that takes Prometheus' remote write at this URL instead
+    #[arg(long, value_name = "URL", value_parser = Server::of_remote_write)]
+    #[arg(conflicts_with = "server")]
+    remote_write: Option<Server>,
 
     /// A file with the token that the server wants of those who write
     #[arg(long, value_name = "FILE")]
@@ -164,7 +173,7 @@ impl Args {
     }
 
     fn plan(&self) -> anyhow::Result<Plan> {
-        let server = self.server.clone();
+        let server = self.remote_write.as_ref().unwrap_or(&self.server).clone();
         let (pace, connections) = if self.fast {
             (Pace::Unpaced, 8)
         } else {
@@ -175,6 +184,7 @@ impl Args {
                 Some(file) => server.with_token_file(file)?,
                 None => server,
             },
+            history: self.history,
             ticks: self.ticks,
             pace,
             connections: self.connections.unwrap_or(connections),

@@ -161,14 +161,16 @@ impl Chunks {
         mut visit: impl FnMut(&Point),
     ) {
         let start = self.list.iter().rposition(|chunk| chunk.first < from).unwrap_or(0);
-        let mut before: Option<Point> = None;
+        let mut before = Point::origin(kind, from, 0);
+        let mut has_before = false;
         let mut point = Point::origin(kind, from, 0);
         for chunk in self.list.iter().skip(start).take_while(|chunk| chunk.first <= to) {
             chunk.read(kind, &mut point, |point| {
                 if point.at < from {
-                    before = Some(point.clone());
+                    before.copy_from(point);
+                    has_before = true;
                 } else if point.at <= to {
-                    if let Some(before) = before.take() {
+                    if std::mem::take(&mut has_before) {
                         visit(&before);
                     }
                     visit(point);
@@ -182,6 +184,22 @@ impl Chunks {
         while self.list.len() > 1 && self.list[0].last < horizon {
             self.list.pop_front();
         }
+    }
+
+    /// Drops the rows after `end`.
+    pub(crate) fn drop_after(&mut self, kind: EntityKind, end: UnixMillis) {
+        while self.list.back().is_some_and(|chunk| chunk.first > end) {
+            self.list.pop_back();
+        }
+        let Some(chunk) = self.list.back_mut().filter(|chunk| chunk.last > end) else { return };
+        let mut rows = Vec::new();
+        let mut point = Point::origin(kind, chunk.first, chunk.step_ms);
+        chunk.read(kind, &mut point, |point| {
+            if point.at <= end {
+                rows.push(point.clone());
+            }
+        });
+        *chunk = Chunk { closed: true, ..rebuilt(kind, chunk.step_ms, &rows) };
     }
 
     /// Closes the chunk that is appended to, and gives what no block on disk has yet.
@@ -287,6 +305,19 @@ mod tests {
         let next = Next { at: UnixMillis(20_000), present: 1, restarted: 0, values: &values };
         chunks.append(KIND, 5000, &mut last, next);
         assert_eq!(times(&chunks, 0, 20_000), [0, 5000, 10_000, 15_000, 20_000]);
+    }
+
+    #[test]
+    fn rows_after_a_time_leave_and_appending_goes_on() {
+        let (mut chunks, mut last) = filled((0..400).map(|i| i * 5000));
+        chunks.drop_after(KIND, UnixMillis(1_000_001));
+        assert_eq!(chunks.last(), Some(UnixMillis(1_000_000)));
+        let values = [1_005_000; MAX_COLUMNS];
+        let next = Next { at: UnixMillis(1_005_000), present: 1, restarted: 0, values: &values };
+        chunks.append(KIND, 5000, &mut last, next);
+        assert_eq!(times(&chunks, 0, i64::MAX), (0..202).map(|i| i * 5000).collect::<Vec<_>>());
+        chunks.drop_after(KIND, UnixMillis(-1));
+        assert_eq!(chunks.iter().count(), 0);
     }
 
     #[test]

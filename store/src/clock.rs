@@ -50,6 +50,14 @@ impl ReadTimes {
         }
     }
 
+    /// Forgets ticks after `end`. Gives the last one before.
+    pub(crate) fn drop_after(&mut self, end: UnixMillis) -> Option<UnixMillis> {
+        while self.ticks.back().is_some_and(|tick| tick.0 > end) {
+            self.ticks.pop_back();
+        }
+        self.ticks.back().map(|tick| tick.0)
+    }
+
     /// Memory the table takes.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.ticks.capacity() * size_of::<(UnixMillis, u32)>()

@@ -3,18 +3,24 @@
 //! A row is written as what differs from the row before it:
 //!
 //! ```text
-//! row      := 0x00 count                     `count` rows on time in which nothing changed
-//!           | header [irregular] delta*      header = varint(changed columns << 1 | irregular)
+//! row      := count << 2 | 1                 up to 63 rows on time in which nothing changed
+//!           | header [irregular] delta*      header = varint((changed ^ before) << 2 | irregular)
 //! irregular:= flags [time] [presence] [restarts]
 //! ```
 //!
+//! `changed` are the columns that are not what was expected of them, `before` those of the last row
+//! that had any: what works changes the same columns again and again, and takes one byte to say so.
 //! `time` is there when the row is not exactly one step after the one before (zigzag of the
 //! difference, in ms), `presence` when columns came or went (bitmap of those), `restarts` when
 //! counters started anew (bitmap of those). One delta follows for each changed column. Most cgroups
 //! idle, memory moves by pages and kernels count CPU time in microseconds on v2: an idle row costs
-//! 1/255 of two bytes, and deltas that are multiples of their unit's grain are divided by it.
+//! 1/63 of a byte, and deltas that are multiples of their unit's grain are divided by it.
+//!
+//! Some columns follow from others ([`Expectations`]): kernel time is what of the CPU time is not user
+//! time, and memory that was taken is anonymous memory in use, mostly. What is written of them is
+//! how far off that is. It takes a fifth off what a row costs.
 
-use kubemonitor_model::{EntityKind, MAX_COLUMNS, MetricKind, Unit, UnixMillis};
+use kubemonitor_model::{EntityKind, MAX_COLUMNS, Metric, MetricKind, Unit, UnixMillis};
 
 /// A point in the stream: the row that the next one is written against.
 #[derive(Clone, Debug)]
@@ -44,6 +50,12 @@ impl Point {
         self.at = first.minus(i64::from(step_ms));
         self.present = 0;
         self.restarted = 0;
+    }
+
+    /// Becomes what another point of the same kind is, without taking memory.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        (self.at, self.present, self.restarted) = (other.at, other.present, other.restarted);
+        self.values.copy_from_slice(&other.values);
     }
 
     /// The value in a column; `None` where it is absent.
@@ -92,6 +104,79 @@ pub(crate) struct Coding {
     counters: u64,
     /// Per column, what deltas are usually multiples of; 1 where nothing is known.
     grains: [u16; MAX_COLUMNS],
+    expectations: Expectations,
+}
+
+/// Which columns follow from which. All that a column follows from come before it.
+#[derive(Clone, Copy, Default)]
+struct Expectations {
+    cpu: u64,
+    cpu_user: u64,
+    cpu_system: u64,
+    memory: u64,
+    working_set: u64,
+    rss: u64,
+    file: u64,
+    /// Those that follow from others.
+    all: u64,
+}
+
+/// What the columns that others follow from grew by in a row, as far as it was gone through.
+#[derive(Clone, Copy, Default)]
+struct Grown {
+    cpu: i64,
+    cpu_user: i64,
+    memory: i64,
+    rss: i64,
+}
+
+impl Expectations {
+    fn of(kind: EntityKind) -> Self {
+        let bit = |metric| kind.column(metric).map_or(0, |column| 1 << column);
+        let mut known = Self {
+            cpu: bit(Metric::CpuUsage),
+            cpu_user: bit(Metric::CpuUser),
+            cpu_system: bit(Metric::CpuSystem),
+            memory: bit(Metric::MemoryUsage),
+            working_set: bit(Metric::MemoryWorkingSet),
+            rss: bit(Metric::MemoryRss),
+            file: bit(Metric::MemoryFile),
+            all: 0,
+        };
+        // A node's times are of all its CPUs, in hundredths of a second: nothing follows there.
+        if kind != EntityKind::Node {
+            known.all = known.cpu_system | known.working_set | known.rss | known.file;
+        }
+        known
+    }
+
+    /// What a column is expected to grow by.
+    fn growth(&self, column: u64, grown: &Grown) -> i64 {
+        match self.all & column {
+            0 => 0,
+            // Version 1 of cgroups counts CPU time in nanoseconds and its parts in hundredths of a
+            // second: there they do not follow.
+            bit if bit == self.cpu_system && grown.cpu % 1000 == 0 => {
+                grown.cpu.wrapping_sub(grown.cpu_user)
+            }
+            bit if bit == self.working_set || bit == self.rss => grown.memory,
+            bit if bit == self.file => grown.memory.wrapping_sub(grown.rss),
+            _ => 0,
+        }
+    }
+
+    fn note(&self, column: u64, from: u64, to: u64, grown: &mut Grown) {
+        let growth = to.wrapping_sub(from).cast_signed();
+        if column == self.cpu {
+            grown.cpu = growth;
+        } else if column == self.cpu_user {
+            grown.cpu_user = growth;
+        } else if column == self.memory {
+            grown.memory = growth;
+        } else if column == self.rss {
+            grown.rss = growth;
+        }
+    }
 }
 
 impl Coding {
@@ -110,7 +195,10 @@ impl Coding {
                 _ => 1,
             };
         }
-        Self { counters: kind.counter_columns(), grains }
+        let expectations = Expectations::of(kind);
+        // How far something is off an expectation has a sign.
+        let counters = kind.counter_columns() & !expectations.all;
+        Self { counters, grains, expectations }
     }
 
     fn encode_delta(&self, column: usize, from: u64, to: u64, out: &mut Vec<u8>) {
@@ -164,9 +252,24 @@ const RESTARTS: u8 = 4;
 /// Appends rows to a buffer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Encoder {
-    /// Where the count of the idle run at the end of the buffer is, if it ends in one.
-    idle_run: Option<usize>,
+    /// The buffer ends in an idle run.
+    idle: bool,
+    /// The columns that changed in the last row that had any.
+    before: u64,
 }
+
+/// The two lowest bits of a row's first byte.
+const FORM: u8 = 0b11;
+/// A row on time with the columns it had.
+const REGULAR: u8 = 0;
+/// Rows in which nothing changed; the other bits count them.
+const IDLE: u8 = 1;
+/// A row with flags behind the header.
+const IRREGULAR: u8 = 2;
+/// What one byte of idle rows counts up to.
+const MAX_IDLE: u8 = 63;
+/// Columns in the first byte of a header.
+const HEADER_COLUMNS: u32 = 5;
 
 impl Encoder {
     /// Appends `next`, which comes after `last`, and moves `last` there.
@@ -179,13 +282,23 @@ impl Encoder {
         out: &mut Vec<u8>,
     ) {
         let returned = next.present & !last.present;
-        let mut changed = 0;
+        let (mut changed, mut differs, mut grown) = (0_u64, 0_u64, Grown::default());
+        let mut expected = [0; MAX_COLUMNS];
         let mut columns = next.present;
         while columns != 0 {
             let column = columns.trailing_zeros() as usize;
+            let bit = 1 << column;
             columns &= columns - 1;
-            let from = base(last, returned, column);
-            changed |= u64::from(next.values[column] != from) << column;
+            let (from, to) = (base(last, returned, column), next.values[column]);
+            let mut awaited = from;
+            if returned & bit == 0 {
+                let growth = coding.expectations.growth(bit, &grown);
+                awaited = from.wrapping_add_signed(growth);
+                coding.expectations.note(bit, from, to, &mut grown);
+            }
+            expected[column] = awaited;
+            changed |= if to == awaited { 0 } else { bit };
+            differs |= to ^ from;
         }
         let late_ms = next.at.since(last.at) - i64::from(step_ms);
         let flag = |raised, flag| if raised { flag } else { 0 };
@@ -193,11 +306,16 @@ impl Encoder {
             | flag(next.present != last.present, PRESENCE)
             | flag(next.restarted != 0, RESTARTS);
 
+        debug_assert!(changed != 0 || differs == 0, "what others follow from follows from none");
         if changed == 0 && irregular == 0 {
             self.append_idle(out);
         } else {
-            self.idle_run = None;
-            put_header(out, changed, irregular != 0);
+            self.idle = false;
+            let form = if irregular == 0 { REGULAR } else { IRREGULAR };
+            put_header(out, changed ^ self.before, form);
+            if changed != 0 && irregular & PRESENCE == 0 {
+                self.before = changed;
+            }
             if irregular != 0 {
                 out.push(irregular);
                 if irregular & TIME != 0 {
@@ -213,22 +331,18 @@ impl Encoder {
             while changed != 0 {
                 let column = changed.trailing_zeros() as usize;
                 changed &= changed - 1;
-                let from = base(last, returned, column);
-                coding.encode_delta(column, from, next.values[column], out);
+                coding.encode_delta(column, expected[column], next.values[column], out);
             }
         }
         last.move_to(next);
     }
 
     fn append_idle(&mut self, out: &mut Vec<u8>) {
-        match self.idle_run {
-            Some(place) if out[place] < u8::MAX => out[place] += 1,
-            _ => {
-                out.push(0);
-                self.idle_run = Some(out.len());
-                out.push(1);
-            }
+        match out.last_mut().filter(|run| self.idle && **run >> 2 < MAX_IDLE) {
+            Some(run) => *run += 1 << 2,
+            None => out.push(1 << 2 | IDLE),
         }
+        self.idle = true;
     }
 }
 
@@ -246,12 +360,14 @@ pub(crate) struct Decoder<'a> {
     coding: &'static Coding,
     step_ms: u32,
     idle_left: u8,
+    /// The columns that changed in the last row that had any.
+    before: u64,
     input: Input<'a>,
 }
 
 impl<'a> Decoder<'a> {
     pub(crate) fn new(kind: EntityKind, step_ms: u32, bytes: &'a [u8]) -> Self {
-        Self { coding: Coding::of(kind), step_ms, idle_left: 0, input: Input(bytes) }
+        Self { coding: Coding::of(kind), step_ms, idle_left: 0, before: 0, input: Input(bytes) }
     }
 
     /// Moves `point` to the next row; `None` after the last one (or where bytes are broken).
@@ -260,11 +376,15 @@ impl<'a> Decoder<'a> {
             if self.input.0.is_empty() {
                 return None;
             }
-            let (changed, irregular) = self.input.header()?;
-            if changed != 0 || irregular {
-                return self.changed_row(point, changed, irregular);
+            let first = self.input.byte()?;
+            match first & FORM {
+                IDLE => self.idle_left = first >> 2,
+                REGULAR | IRREGULAR => {
+                    let changed = self.input.columns(first)? ^ self.before;
+                    return self.changed_row(point, changed, first & FORM == IRREGULAR);
+                }
+                _ => return None,
             }
-            self.idle_left = self.input.byte()?;
         }
         self.idle_left = self.idle_left.checked_sub(1)?;
         point.at = after(point.at, self.step_ms, 0);
@@ -273,7 +393,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn changed_row(&mut self, point: &mut Point, changed: u64, irregular: bool) -> Option<()> {
-        let (mut late_ms, mut returned) = (0, 0);
+        let (mut late_ms, mut returned, mut came_or_went) = (0, 0, false);
         point.restarted = 0;
         if irregular {
             let flags = self.input.byte()?;
@@ -281,6 +401,7 @@ impl<'a> Decoder<'a> {
                 late_ms = unzigzag(self.input.varint()?);
             }
             if flags & PRESENCE != 0 {
+                came_or_went = true;
                 let present = point.present ^ self.input.varint()?;
                 returned = present & !point.present;
                 point.present = present;
@@ -289,13 +410,28 @@ impl<'a> Decoder<'a> {
                 point.restarted = self.input.varint()?;
             }
         }
+        if changed != 0 && !came_or_went {
+            self.before = changed;
+        }
         point.clear(returned & !changed);
-        let mut columns = changed;
+        let expectations = &self.coding.expectations;
+        let mut grown = Grown::default();
+        let mut columns = changed | (expectations.all & point.present & !returned);
         while columns != 0 {
             let column = columns.trailing_zeros() as usize;
+            let bit = 1 << column;
             columns &= columns - 1;
             let from = base(point, returned, column);
-            let value = self.coding.decode_delta(column, from, &mut self.input)?;
+            let mut value = from;
+            if returned & bit == 0 {
+                value = from.wrapping_add_signed(expectations.growth(bit, &grown));
+            }
+            if changed & bit != 0 {
+                value = self.coding.decode_delta(column, value, &mut self.input)?;
+            }
+            if returned & bit == 0 {
+                expectations.note(bit, from, value, &mut grown);
+            }
             *point.values.get_mut(column)? = value;
         }
         point.at = after(point.at, self.step_ms, late_ms);
@@ -335,24 +471,24 @@ impl Input<'_> {
         None
     }
 
-    /// `changed << 1 | irregular`, which can take 65 bits: the first byte carries the flag and six
-    /// columns, a varint the rest.
-    fn header(&mut self) -> Option<(u64, bool)> {
-        let first = self.byte()?;
-        let low = u64::from(first >> 1 & 0x3f);
+    /// The columns of a header, which can take 66 bits with its form: the first byte has five of
+    /// them, a varint the rest.
+    fn columns(&mut self, first: u8) -> Option<u64> {
+        let low = u64::from(first >> 2 & 0x1f);
         let high = if first < 0x80 { 0 } else { self.varint()? };
-        Some((low | high << 6, first & 1 == 1))
+        Some(low | high << HEADER_COLUMNS)
     }
 }
 
-fn put_header(out: &mut Vec<u8>, changed: u64, irregular: bool) {
-    #[expect(clippy::cast_possible_truncation, reason = "masked to six bits")]
-    let first = ((changed & 0x3f) << 1) as u8 | u8::from(irregular);
-    if changed >> 6 == 0 {
+fn put_header(out: &mut Vec<u8>, columns: u64, form: u8) {
+    #[expect(clippy::cast_possible_truncation, reason = "masked to five bits")]
+    let first = ((columns & 0x1f) << 2) as u8 | form;
+    let high = columns >> HEADER_COLUMNS;
+    if high == 0 {
         out.push(first);
     } else {
         out.push(first | 0x80);
-        put_varint(out, changed >> 6);
+        put_varint(out, high);
     }
 }
 
@@ -400,7 +536,7 @@ mod tests {
         let rows: Vec<_> =
             (0..720).map(|i| (i * 5000, u64::MAX >> 40, 0, values.clone())).collect();
         let first = written(&rows[..1]).len();
-        assert!(written(&rows).len() - first <= 6);
+        assert!(written(&rows).len() - first <= 12);
     }
 
     #[test]
@@ -413,6 +549,39 @@ mod tests {
         two[memory] = (1 << 30) + 20 * 4096;
         let rows = [(0, 1 << memory, 0, one), (5000, 1 << memory, 0, two)];
         assert_eq!(written(&rows).len() - written(&rows[..1]).len(), 2);
+    }
+
+    #[test]
+    fn what_follows_from_others_costs_nothing() {
+        let set = |values: &[(Metric, u64)]| {
+            let mut row = vec![0; KIND.metrics().len()];
+            let mut present = 0;
+            for &(metric, value) in values {
+                let column = KIND.column(metric).unwrap();
+                row[column] = value;
+                present |= 1 << column;
+            }
+            (present, row)
+        };
+        let usage = |cpu_us: u64, pages: u64| {
+            set(&[
+                (Metric::CpuUsage, cpu_us * 1000),
+                (Metric::CpuUser, cpu_us * 700),
+                (Metric::CpuSystem, cpu_us * 300),
+                (Metric::MemoryUsage, pages * 4096),
+                (Metric::MemoryWorkingSet, pages * 4096),
+                (Metric::MemoryRss, pages * 4096),
+                (Metric::MemoryFile, 0),
+            ])
+        };
+        let rows: Vec<_> = (0..4)
+            .map(|i: u64| {
+                let (present, values) = usage(1000 + i * 10, 500 + i);
+                (i.cast_signed() * 5000, present, 0, values)
+            })
+            .collect();
+        // A header, CPU time, user time and memory in use; the other four columns follow.
+        assert_eq!(written(&rows).len() - written(&rows[..3]).len(), 4);
     }
 
     proptest! {
@@ -454,7 +623,7 @@ mod tests {
             let mut decoder = Decoder::new(KIND, 5000, &bytes);
             let mut rows = 0;
             while decoder.advance(&mut point).is_some() { rows += 1; }
-            prop_assert!(rows <= bytes.len() * 255);
+            prop_assert!(rows <= bytes.len() * 63);
         }
     }
 }

@@ -13,6 +13,8 @@ use rustc_hash::FxBuildHasher;
 
 use crate::{
     codec::Point,
+    disk::Level,
+    group_rollup::RolledSum,
     sample::{Counted, GroupSample, Rates, TimeRange, Traffic},
 };
 
@@ -179,7 +181,19 @@ pub(crate) struct Group {
     history: GroupHistory,
     members: Mutex<HashSet<EntityId, FxBuildHasher>>,
     state: Mutex<State>,
+    rolling: Mutex<Rolling>,
 }
+
+/// How far a group's sums were rolled to disk.
+#[derive(Debug, Default)]
+struct Rolling {
+    due: Option<UnixMillis>,
+    /// The last bucket of each level.
+    last: [Option<RolledSum>; 2],
+}
+
+/// How often sums are rolled.
+const ROLL_EVERY_MS: i64 = 900_000;
 
 impl Group {
     /// A group without members, whose slots are `step_ms` apart.
@@ -194,7 +208,12 @@ impl Group {
             base: [Sum::default(); 4],
             slots: VecDeque::new(),
         };
-        Self { history, members: Mutex::default(), state: Mutex::new(state) }
+        Self {
+            history,
+            members: Mutex::default(),
+            state: Mutex::new(state),
+            rolling: Mutex::default(),
+        }
     }
 
     /// The same without history, to be filled with [`Group::count`] and read once.
@@ -209,6 +228,31 @@ impl Group {
 
     pub(crate) fn history(&self) -> GroupHistory {
         self.history
+    }
+
+    /// Whether it is time to roll its sums; `spread` keeps groups from doing so all at once.
+    pub(crate) fn is_due(&self, now: UnixMillis, spread: u64) -> bool {
+        let mut rolling = self.rolling.lock();
+        let spread_ms = i64::try_from(spread % ROLL_EVERY_MS.unsigned_abs()).unwrap_or(0);
+        let due = *rolling.due.get_or_insert(UnixMillis(now.0 + spread_ms));
+        if now >= due {
+            rolling.due = Some(UnixMillis(now.0 + ROLL_EVERY_MS));
+        }
+        now >= due
+    }
+
+    /// It is time now.
+    pub(crate) fn hurry(&self) {
+        self.rolling.lock().due = Some(UnixMillis(i64::MIN));
+    }
+
+    /// The last bucket that was rolled since the start.
+    pub(crate) fn last_rolled(&self, level: Level) -> Option<RolledSum> {
+        self.rolling.lock().last[level as usize]
+    }
+
+    pub(crate) fn note_rolled(&self, level: Level, sum: RolledSum) {
+        self.rolling.lock().last[level as usize] = Some(sum);
     }
 
     pub(crate) fn enter(&self, member: &EntityId) {

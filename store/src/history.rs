@@ -1,15 +1,18 @@
 //! Reads that reach back further than memory does.
 
-use kubemonitor_model::{EntityId, EntityKind, NodeName, UnixMillis};
+use kubemonitor_model::{EntityId, EntityKind, NodeName, Row, UnixMillis};
 
 use crate::{
     Store,
     chunk::Chunks,
     codec::Point,
-    disk::{DiskError, Level},
+    disk::{Block, Disk, DiskError, Level, RolledBlock},
+    group::Group,
+    group_rollup::{self, GroupExtents, RolledSum},
     millis,
     node::Registry as _,
-    sample::{Counted, Rates, Sample, TimeRange},
+    rollup::Rolled,
+    sample::{Counted, GroupKey, GroupSample, Rates, Sample, TimeRange},
     series::row_of,
 };
 
@@ -31,6 +34,36 @@ pub struct History {
     pub resolution: Resolution,
     /// Oldest first. Of a bucket: its end, means of gauges, counters as they were at its end.
     pub samples: Vec<Sample>,
+    /// Of each bucket between what its gauges were; nothing at full resolution.
+    pub extremes: Vec<Extremes>,
+}
+
+/// Between what the gauges of a bucket were. Counters are absent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extremes {
+    /// At their lowest.
+    pub low: Row,
+    /// At their highest.
+    pub high: Row,
+}
+
+/// Sums of a group, all of one resolution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupPast {
+    /// How fine they are.
+    pub resolution: Resolution,
+    /// Oldest first. Of a bucket: its end, means of sums, totals as they were at its end.
+    pub samples: Vec<GroupSample>,
+    /// Of each bucket between what its sums were; nothing at full resolution.
+    pub extents: Vec<GroupExtents>,
+}
+
+/// Rows rolled into buckets, of each its mean, low and high.
+#[derive(Default)]
+struct Buckets {
+    means: Chunks,
+    lows: Chunks,
+    highs: Chunks,
 }
 
 impl Store {
@@ -47,23 +80,109 @@ impl Store {
         let Some(level) = self.level_for(range.from, now) else {
             let window = |view: &crate::NodeView<'_>| Some(view.find(kind, id)?.window(range));
             let samples = self.node(node, window).flatten().unwrap_or_default();
-            return Ok(History { resolution: Resolution::Full, samples });
-        };
-        let resolution = match level {
-            Level::Minutes => Resolution::Minutes,
-            Level::Quarters => Resolution::Quarters,
+            return Ok(History { resolution: Resolution::Full, samples, extremes: Vec::new() });
         };
         // One bucket more, so that the first one asked for has a rate.
         let from = range.from.minus(level.step_ms());
-        let mut points = self.archived(level, node, kind, id, TimeRange { from, ..range })?;
-        let archived_to = points.last().map_or(from, |point| point.at);
+        let mut rolled = self.archived(level, node, kind, id, TimeRange { from, ..range })?;
+        let archived_to = rolled.means.last().map_or(from, |point| point.at);
         let fresh = TimeRange { from: UnixMillis(archived_to.0 + 1), to: range.to };
-        points.extend(
-            self.node(node, |view| Some(view.find(kind, id)?.rolled(fresh, level.step_ms())))
-                .flatten()
-                .unwrap_or_default(),
-        );
-        Ok(History { resolution, samples: samples(kind, &points, range) })
+        let fresh =
+            self.node(node, |view| Some(view.find(kind, id)?.rolled(fresh, level.step_ms())));
+        if let Some(fresh) = fresh.flatten() {
+            rolled.means.extend(fresh.means);
+            rolled.lows.extend(fresh.lows);
+            rolled.highs.extend(fresh.highs);
+        }
+        let extremes =
+            rolled.lows.iter().zip(&rolled.highs).filter(|(low, _)| range.contains(low.at));
+        Ok(History {
+            resolution: level.into(),
+            extremes: extremes
+                .map(|(low, high)| Extremes { low: row_of(kind, low), high: row_of(kind, high) })
+                .collect(),
+            samples: samples(kind, &rolled.means, range),
+        })
+    }
+
+    /// A group's sums in a range, in the finest resolution that reaches back to its beginning, also
+    /// of a group whose pods are all gone.
+    pub fn group_history(
+        &self,
+        key: &str,
+        range: TimeRange,
+        now: UnixMillis,
+    ) -> Result<GroupPast, DiskError> {
+        let Some((level, disk)) = self.level_for(range.from, now).zip(self.members.disk()) else {
+            let samples = self.group_window(key, range);
+            return Ok(GroupPast { resolution: Resolution::Full, samples, extents: Vec::new() });
+        };
+        let mut sums = archived_sums(disk, level, key, range)?;
+        if let Some(group) = self.members.group(key) {
+            let before = match sums.last() {
+                Some(last) => Some(*last),
+                // What is asked for is younger than all that is archived.
+                None => last_archived_sum(disk, level, key)?,
+            };
+            sums.extend(self.fresh_sums(&group, level, before.as_ref(), range.to));
+        }
+        sums.retain(|sum| range.contains(sum.end));
+        let (samples, extents) = sums.iter().map(RolledSum::sample).unzip();
+        Ok(GroupPast { resolution: level.into(), samples, extents })
+    }
+
+    /// Hands the buckets of groups that late rows cannot reach any more to the disk.
+    pub(crate) fn roll_groups(&self, now: UnixMillis) {
+        let Some(disk) = self.members.disk() else { return };
+        let settled = self.complete_until().min(now).minus(millis(self.settings.late_limit));
+        for (key, group) in self.members.groups_to_roll(now) {
+            for level in Level::ALL {
+                let step_ms = level.step_ms();
+                let to = UnixMillis(settled.0.div_euclid(step_ms) * step_ms);
+                if let Err(error) = self.roll_group(disk, &key, &group, level, to) {
+                    tracing::error!(group = &*key, %error, "sums are not kept");
+                }
+            }
+        }
+    }
+
+    fn roll_group(
+        &self,
+        disk: &Disk,
+        key: &GroupKey,
+        group: &Group,
+        level: Level,
+        to: UnixMillis,
+    ) -> Result<(), DiskError> {
+        let before = match group.last_rolled(level) {
+            Some(before) => Some(before),
+            None => last_archived_sum(disk, level, key)?,
+        };
+        if before.as_ref().is_some_and(|before| before.end >= to) {
+            return Ok(());
+        }
+        let sums = self.fresh_sums(group, level, before.as_ref(), to);
+        let (Some(first), Some(last)) = (sums.first(), sums.last()) else { return Ok(()) };
+        let from = before.map_or(first.end.minus(level.step_ms()), |before| before.end);
+        let (block, to) = (group_rollup::encode(&sums)?, last.end);
+        disk.queue_rolled(RolledBlock { level, name: (&**key).into(), from, to, block });
+        group.note_rolled(level, *last);
+        Ok(())
+    }
+
+    /// The buckets after those that are archived, up to `to`.
+    fn fresh_sums(
+        &self,
+        group: &Group,
+        level: Level,
+        before: Option<&RolledSum>,
+        to: UnixMillis,
+    ) -> Vec<RolledSum> {
+        // A while before, so that there is a slot that tells how far the totals had come.
+        const BEFORE_MS: i64 = 300_000;
+        let from = before.map_or(UnixMillis(i64::MIN), |before| before.end.minus(BEFORE_MS));
+        let slots = self.sums_of(group, TimeRange { from, to });
+        group_rollup::rolled(&slots, level.step_ms(), before)
     }
 
     /// The nodes that have history, also those that are gone.
@@ -97,24 +216,65 @@ impl Store {
         kind: EntityKind,
         id: &EntityId,
         range: TimeRange,
-    ) -> Result<Vec<Point>, DiskError> {
-        let mut chunks = Chunks::default();
+    ) -> Result<Rolled, DiskError> {
+        let mut buckets = Buckets::default();
         if let Some(disk) = self.members.disk() {
-            disk.archive(level).read(node, range.from, range.to, |block| {
-                let mut series = block.series.into_iter();
+            disk.archive(level).read(node.as_str(), range.from, range.to, |block| {
+                let mut series = Block::decode(block)?.series.into_iter();
                 if let Some(found) = series.find(|s| s.kind == kind && s.id == *id) {
-                    chunks.restore(found.chunks);
+                    buckets.means.restore(found.chunks);
+                    buckets.lows.restore(found.lows);
+                    buckets.highs.restore(found.highs);
                 }
+                Ok(())
             })?;
         }
-        let mut points = Vec::new();
-        chunks.read(kind, range.from, range.to, |point| {
-            if range.contains(point.at) {
-                points.push(point.clone());
-            }
-        });
-        Ok(points)
+        let points = |chunks: &Chunks| {
+            let mut points = Vec::new();
+            chunks.read(kind, range.from, range.to, |point| {
+                if range.contains(point.at) {
+                    points.push(point.clone());
+                }
+            });
+            points
+        };
+        let Buckets { means, lows, highs } = &buckets;
+        Ok(Rolled { means: points(means), lows: points(lows), highs: points(highs) })
     }
+}
+
+impl From<Level> for Resolution {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Minutes => Self::Minutes,
+            Level::Quarters => Self::Quarters,
+        }
+    }
+}
+
+fn archived_sums(
+    disk: &Disk,
+    level: Level,
+    key: &str,
+    range: TimeRange,
+) -> Result<Vec<RolledSum>, DiskError> {
+    let mut sums: Vec<RolledSum> = Vec::new();
+    disk.archive(level).read(key, range.from, range.to, |block| {
+        for sum in group_rollup::decode(block)? {
+            // A block that was written twice says the same twice.
+            if sums.last().is_none_or(|last| last.end < sum.end) {
+                sums.push(sum);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(sums)
+}
+
+fn last_archived_sum(disk: &Disk, level: Level, key: &str) -> Result<Option<RolledSum>, DiskError> {
+    let Some(until) = disk.archive(level).rolled_until(key) else { return Ok(None) };
+    let last = TimeRange { from: until, to: until };
+    Ok(archived_sums(disk, level, key, last)?.pop())
 }
 
 fn samples(kind: EntityKind, points: &[Point], range: TimeRange) -> Vec<Sample> {

@@ -11,28 +11,31 @@ mod clock;
 mod codec;
 mod disk;
 mod group;
+mod group_rollup;
 mod history;
 mod node;
+mod parallel;
 mod registry;
 mod rollup;
 mod sample;
 mod series;
+mod usage;
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use hashbrown::HashMap;
 use kubemonitor_model::{EntityId, EntityRow, NodeName, Row, Tick, UnixMillis};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxBuildHasher;
 
 use crate::{
-    disk::{Disk, Entry, Level},
+    disk::{Archive, Block, Disk, Entry, Found, Level, Recovery, Unchain},
     group::Group,
     node::{Node, Outcome, Registry as _},
     registry::Members,
@@ -40,9 +43,11 @@ use crate::{
 pub use crate::{
     disk::{DiskError, DiskSettings, DiskStatus, Fsync},
     group::GroupHistory,
-    history::{History, Resolution},
+    group_rollup::{Extent, GroupExtents},
+    history::{Extremes, GroupPast, History, Resolution},
     node::{NodeView, SeriesView},
     sample::{GroupKey, GroupSample, RATED, Rates, Sample, TimeRange, Traffic},
+    usage::{Busiest, Usage},
 };
 
 /// How much the store keeps.
@@ -197,8 +202,9 @@ impl Store {
     pub fn open(settings: Settings, disk: &DiskSettings) -> Result<(Self, Recovered), DiskError> {
         let retention = settings.retention.max(Settings::SHORTEST_ROLLED);
         let store = Self::new(Settings { retention, ..settings });
-        let (disk, found) = Disk::open(disk)?;
-        let recovered = store.recover(found, &disk);
+        let mut recovering = Recovering::new(&store);
+        let disk = Disk::open(disk, &mut recovering)?;
+        let recovered = recovering.recovered;
         store.members.attach(disk);
         Ok((store, recovered))
     }
@@ -206,10 +212,13 @@ impl Store {
     /// Writes all there is to disk and lets go of it. What comes later stays in memory alone.
     pub fn close(&self) {
         let Some(disk) = self.members.disk() else { return };
-        for node in self.nodes.read().values() {
-            node.seal(self.heard(), &self.members);
+        let (heard, sequence) = (self.heard(), disk.next_sequence());
+        for node in self.all_nodes() {
+            node.seal(heard, &self.members);
         }
-        disk.close();
+        self.members.roll_all_groups();
+        self.roll_groups(heard);
+        disk.close_sealed(sequence);
     }
 
     /// How the data directory is doing, if there is one.
@@ -227,8 +236,7 @@ impl Store {
         }
         let limit_ms = millis(self.settings.late_limit);
         let node = self.node_named(&tick.node);
-        let entry = self.members.disk().map(|_| disk::encode_entry(tick, false, now));
-        let outcome = node.take(tick, entry, limit_ms, now, &self.members).map_err(|late| {
+        let outcome = node.take(tick, limit_ms, now, &self.members).map_err(|late| {
             self.counters.refused_ticks.fetch_add(1, Ordering::Relaxed);
             IngestError::TooLate { at: tick.at, behind_ms: late.newest.since(tick.at), limit_ms }
         })?;
@@ -245,9 +253,8 @@ impl Store {
         now: UnixMillis,
     ) -> Result<Receipt, IngestError> {
         let tick = pushed_tick(node.clone(), at, id, row);
-        let entry = self.members.disk().map(|_| disk::encode_entry(&tick, true, now));
         let node = self.node_named(node);
-        let receipt = self.count(node.push(&tick.rows[0], entry, at, now, &self.members));
+        let receipt = self.count(node.push(&tick, now, &self.members));
         if receipt.refused_series > 0 {
             return Err(IngestError::TooManySeries { limit: self.settings.max_series });
         }
@@ -266,7 +273,7 @@ impl Store {
     /// Ends what has fallen silent and drops what is past the retention. To be called every few
     /// seconds.
     pub fn sweep(&self, now: UnixMillis) {
-        let nodes: Vec<_> = self.nodes.read().values().cloned().collect();
+        let nodes = self.all_nodes();
         if let Some(disk) = self.members.disk() {
             let oldest = nodes.iter().filter_map(|node| node.unsealed_since()).min();
             disk.retire(disk::Horizons {
@@ -286,6 +293,7 @@ impl Store {
                 }
             }
         }
+        self.roll_groups(now);
         self.members.forget_empty_groups();
     }
 
@@ -320,12 +328,15 @@ impl Store {
     /// A group's sums at the ticks of a range, oldest first. The newest tick is there once every
     /// node that is not stale has sent it.
     pub fn group_window(&self, key: &str, range: TimeRange) -> Vec<GroupSample> {
-        let Some(group) = self.members.group(key) else { return Vec::new() };
+        self.members.group(key).map_or_else(Vec::new, |group| self.sums_of(&group, range))
+    }
+
+    fn sums_of(&self, group: &Group, range: TimeRange) -> Vec<GroupSample> {
         let to = range.to.min(self.complete_until());
         let range = TimeRange { from: range.from, to };
         match group.history() {
             GroupHistory::Kept => group.window(range),
-            GroupHistory::Summed => self.summed(&group, range.from).window(range),
+            GroupHistory::Summed => self.summed(group, range.from).window(range),
         }
     }
 
@@ -344,7 +355,7 @@ impl Store {
 
     /// What the store holds. Looks at every series: for people and scrapers, not for hot paths.
     pub fn stats(&self) -> Stats {
-        let nodes: Vec<_> = self.nodes.read().values().cloned().collect();
+        let nodes = self.all_nodes();
         let counter = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut stats = Stats {
             nodes: nodes.len(),
@@ -365,34 +376,6 @@ impl Store {
         stats
     }
 
-    /// Loads blocks, then takes in again what the journal has beyond them.
-    fn recover(&self, found: disk::Found, disk: &Disk) -> Recovered {
-        let mut recovered = Recovered { blocks: found.blocks.len(), ..Recovered::default() };
-        let mut sequences: HashMap<NodeName, u64> = HashMap::new();
-        for block in found.blocks {
-            let Ok(name) = block.node.parse::<NodeName>() else { continue };
-            sequences.insert(name.clone(), block.sequence);
-            self.node_named(&name).restore(block, &self.members);
-        }
-        for node in self.nodes.read().values() {
-            node.settle(Level::ALL.map(|level| disk.archive(level).rolled_until(node.name())));
-        }
-        for entry in found.entries {
-            let Entry { sequence, now, pushed, tick } = entry;
-            if sequences.get(&tick.node).is_some_and(|&in_blocks| sequence <= in_blocks) {
-                continue;
-            }
-            let node = self.node_named(&tick.node);
-            if let (true, [row]) = (pushed, tick.rows.as_slice()) {
-                node.push(row, None, tick.at, now, &self.members);
-            } else if let Err(late) = node.take(&tick, None, i64::MAX, now, &self.members) {
-                tracing::debug!(node = %tick.node, ?late, "an entry of the journal is too late");
-            }
-            recovered.entries += 1;
-        }
-        recovered
-    }
-
     /// The server's clock as far as what came tells.
     fn heard(&self) -> UnixMillis {
         let nodes = self.nodes.read();
@@ -406,6 +389,20 @@ impl Store {
         let ticks = || nodes.values().filter_map(|node| node.newest_tick());
         let Some(newest) = ticks().max() else { return UnixMillis(i64::MAX) };
         ticks().filter(|&tick| newest.since(tick) <= LAGGARD_MS).min().unwrap_or(newest)
+    }
+
+    /// Takes in what the journal has.
+    fn take_again(&self, Entry { now, pushed, tick, .. }: &Entry) {
+        let node = self.node_named(&tick.node);
+        if *pushed {
+            node.push(tick, *now, &self.members);
+        } else if let Err(late) = node.take(tick, i64::MAX, *now, &self.members) {
+            tracing::debug!(node = %tick.node, ?late, "an entry of the journal is too late");
+        }
+    }
+
+    fn all_nodes(&self) -> Vec<Arc<Node>> {
+        self.nodes.read().values().cloned().collect()
     }
 
     fn node_named(&self, name: &NodeName) -> Arc<Node> {
@@ -431,6 +428,81 @@ impl Store {
             disk.settle(sequence);
         }
         Receipt { samples, duplicate: outcome.duplicate, refused_series: outcome.refused_series }
+    }
+}
+
+/// Loads blocks, then takes in again what the journal has beyond them.
+struct Recovering<'a> {
+    store: &'a Store,
+    /// Of each node, up to which entry its blocks reach.
+    in_blocks: HashMap<Box<str>, u64>,
+    /// Of each node, how its entries go on.
+    chains: Mutex<HashMap<Box<str>, Unchain>>,
+    recovered: Recovered,
+}
+
+impl<'a> Recovering<'a> {
+    fn new(store: &'a Store) -> Self {
+        let (in_blocks, chains) = (HashMap::default(), Mutex::default());
+        Self { store, in_blocks, chains, recovered: Recovered::default() }
+    }
+}
+
+impl Recovery for Recovering<'_> {
+    fn blocks(&mut self, blocks: Vec<Block>) {
+        self.recovered.blocks += blocks.len();
+        let named = |block: Block| Some((block.node.parse::<NodeName>().ok()?, block));
+        let blocks: Vec<_> = blocks.into_iter().filter_map(named).collect();
+        for (node, block) in &blocks {
+            self.in_blocks.insert(node.as_str().into(), block.sequence);
+        }
+        let store = self.store;
+        parallel::by_key(
+            blocks,
+            |(node, _)| node,
+            |(node, block)| {
+                store.node_named(&node).restore(block, &store.members);
+            },
+        );
+    }
+
+    fn settle(&mut self, archives: &[Archive; 2]) {
+        parallel::mapped(self.store.all_nodes(), |node| {
+            node.settle(
+                Level::ALL.map(|level| archives[level as usize].rolled_until(node.name().as_str())),
+            );
+        });
+    }
+
+    fn entries(&mut self, mut entries: Vec<Found>) -> u64 {
+        entries.retain(|found| {
+            let in_blocks = self.in_blocks.get(&found.node);
+            in_blocks.is_none_or(|&in_blocks| found.sequence() > in_blocks)
+        });
+        let (whole, broken) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let (store, chains) = (self.store, &self.chains);
+        parallel::by_key(
+            entries,
+            |found| &*found.node,
+            |found| {
+                let mut chain = chains.lock().remove(&found.node).unwrap_or_default();
+                match chain.decode(&found) {
+                    Ok(entry) => {
+                        if let Some(entry) = entry {
+                            store.take_again(&entry);
+                        }
+                        whole.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Err(error) => {
+                        tracing::warn!(node = &*found.node, %error, "left out");
+                        broken.fetch_add(found.len() as u64, Ordering::Relaxed);
+                    }
+                }
+                chains.lock().insert(found.node, chain);
+            },
+        );
+        self.recovered.entries += whole.into_inner();
+        broken.into_inner()
     }
 }
 

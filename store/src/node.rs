@@ -15,13 +15,16 @@ use rustc_hash::FxBuildHasher;
 
 use crate::{
     clock::ReadTimes,
-    codec::Point,
-    disk::{Block, Disk, Level, RolledBlock},
+    disk::{self, Block, Chain, Disk, Level, RolledBlock},
     group::Group,
+    rollup::Rolled,
     sample::{Sample, TimeRange},
     series::{Moment, Series, Taken},
+    usage::PodUsages,
 };
 
+/// How far a node's clock may be ahead of the server's without being wrong.
+const LEAST_AHEAD_MS: i64 = 15_000;
 /// Ticks without a frame after which a node is stale.
 const STALE_TICKS: i64 = 3;
 /// Silence after which a node's entities no longer count as there.
@@ -37,8 +40,8 @@ const PUSHED_STEP_MS: u32 = 5000;
 pub(crate) trait Registry {
     /// Whether one more series may be begun.
     fn admit(&self) -> bool;
-    /// So many series are gone, those of `pods` among them.
-    fn forget(&self, series: usize, pods: &[EntityId]);
+    /// So many series of a node are gone, those of `pods` among them.
+    fn forget(&self, node: &NodeName, series: usize, pods: &[EntityId]);
     /// The groups a pod counts in, noting that `node` measures it.
     fn groups_of(&self, pod: &EntityId, node: &Arc<Node>) -> Vec<Arc<Group>>;
     /// How long rows are kept.
@@ -75,8 +78,16 @@ struct State {
     index: HashMap<(EntityKind, EntityId), usize, FxBuildHasher>,
     /// Where the rows of the last tick went: the next one mostly has the same.
     order: Vec<usize>,
+    /// How the node's entries in the journal go on.
+    chain: Chain,
+    /// What the pods use, as of the newest tick.
+    usages: PodUsages,
     read_times: ReadTimes,
     newest_tick: UnixMillis,
+    /// The collector's instance and its frame's number at the newest tick.
+    newest_frame: (u64, u64),
+    /// Rows after this that blocks on disk have are from a clock that was wrong.
+    wrong_after: Option<UnixMillis>,
     interval_ms: u32,
     heard_at: UnixMillis,
     /// When the next block is due; spread, so that nodes do not write theirs at once.
@@ -102,17 +113,19 @@ impl Node {
         (millis != i64::MIN).then_some(UnixMillis(millis))
     }
 
-    /// Takes a tick in; `entry` is what the journal shall say of it.
+    /// Takes a tick in.
     pub(crate) fn take(
         self: &Arc<Self>,
         tick: &Tick,
-        entry: Option<Vec<u8>>,
         late_limit_ms: i64,
         now: UnixMillis,
         registry: &impl Registry,
     ) -> Result<Outcome, TooLate> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        if state.was_set_back(tick, registry.late_limit_ms(), now) {
+            self.forget_after(state, tick.at.max(now), registry);
+        }
         let is_newest = tick.at > state.newest_tick || self.newest_tick().is_none();
         if state.read_times.knows(tick.at) {
             state.heard_at = state.heard_at.max(now);
@@ -145,22 +158,47 @@ impl Node {
         }
         if is_newest {
             state.newest_tick = tick.at;
+            state.newest_frame = (tick.instance, tick.sequence);
             self.newest_tick.store(tick.at.0, Ordering::Relaxed);
             state.end_all_but(tick.at);
         }
-        outcome.sequence = state.journal(entry, now, registry);
+        state.usages.refresh(&state.series);
+        outcome.sequence = state.journal(now, registry, |chain| chain.encode(tick, now));
         Ok(outcome)
     }
 
-    /// Takes one row in that somebody pushed.
+    /// Forgets what a clock that was ahead has left after `end`.
+    fn forget_after(&self, state: &mut State, end: UnixMillis, registry: &impl Registry) {
+        tracing::warn!(node = %self.name, ahead_ms = state.newest_tick.since(end),
+            "the node's clock was set back; what it measured ahead of time is dropped");
+        let State { series, read_times, .. } = state;
+        let empty: Vec<_> = series
+            .iter_mut()
+            .filter_map(|series| {
+                let is_left = series.pushed || series.forget_after(end, read_times);
+                (!is_left).then(|| (series.kind, series.id.clone()))
+            })
+            .collect();
+        state.newest_tick = state.read_times.drop_after(end).unwrap_or_default();
+        self.newest_tick.store(state.newest_tick.0, Ordering::Relaxed);
+        state.newest_frame = (0, 0);
+        // What the blocks on disk have is to be taken back soon.
+        state.seal_due = state.seal_due.map(|due| due.min(end));
+        state.wrong_after = Some(state.wrong_after.map_or(end, |before| before.min(end)));
+        for until in state.rolled_until.iter_mut().flatten() {
+            *until = (*until).min(end);
+        }
+        state.forget(&empty, &self.name, registry);
+    }
+
+    /// Takes the one row of a tick in that somebody pushed.
     pub(crate) fn push(
         self: &Arc<Self>,
-        entity: &EntityRow,
-        entry: Option<Vec<u8>>,
-        at: UnixMillis,
+        tick: &Tick,
         now: UnixMillis,
         registry: &impl Registry,
     ) -> Outcome {
+        let (Some(entity), at) = (tick.rows.first(), tick.at) else { return Outcome::default() };
         let mut guard = self.state.lock();
         let state = &mut *guard;
         self.seal_if_due(state, now, registry);
@@ -171,8 +209,11 @@ impl Node {
         let series = &mut state.series[index];
         series.pushed = true;
         series.set_live(true);
+        if entity.row.kind() == EntityKind::Pod {
+            state.usages.refresh(&state.series);
+        }
         let samples = u64::from(entity.row.present().count_ones());
-        let sequence = state.journal(entry, now, registry);
+        let sequence = state.journal(now, registry, |_| disk::encode_pushed(tick, now));
         match taken {
             Taken::Newest => Outcome { samples, sequence, ..Outcome::default() },
             Taken::Late => Outcome { late_samples: samples, sequence, ..Outcome::default() },
@@ -197,6 +238,11 @@ impl Node {
         let state = &mut *guard;
         state.interval_ms = block.interval_ms;
         state.heard_at = block.heard_at;
+        state.newest_frame = block.newest_frame;
+        if let Some(end) = block.wrong_after {
+            state.series.iter_mut().for_each(|series| series.unrestore_after(end));
+            state.read_times.drop_after(end);
+        }
         if let Some(tick) = block.newest_tick {
             state.newest_tick = tick;
             self.newest_tick.store(tick.0, Ordering::Relaxed);
@@ -235,6 +281,12 @@ impl Node {
         }
     }
 
+    /// Lets `look` see what the pods use, and the series they are of.
+    pub(crate) fn look_at_usages(&self, look: impl FnOnce(&PodUsages, &[Series])) {
+        let state = self.state.lock();
+        look(&state.usages, &state.series);
+    }
+
     fn seal_if_due(&self, state: &mut State, now: UnixMillis, registry: &impl Registry) {
         if registry.disk().is_none() {
             return;
@@ -251,6 +303,7 @@ impl Node {
     fn seal_now(&self, state: &mut State, now: UnixMillis, registry: &impl Registry) {
         let Some(disk) = registry.disk() else { return };
         state.seal_due = Some(UnixMillis(now.0 + SEAL_EVERY_MS));
+        state.chain.begin_anew();
         let series: Vec<_> = state.series.iter_mut().filter_map(Series::close).collect();
         let chunks = series.iter().flat_map(|series| &series.chunks);
         let Some(first) = chunks.map(|chunk| chunk.first).min() else { return };
@@ -258,6 +311,8 @@ impl Node {
             node: self.name.to_string(),
             sequence: disk.next_sequence() - 1,
             newest_tick: self.newest_tick(),
+            newest_frame: state.newest_frame,
+            wrong_after: state.wrong_after.take(),
             interval_ms: state.interval_ms,
             heard_at: state.heard_at,
             read_times: state.read_times.since(first),
@@ -309,13 +364,10 @@ impl Node {
             }
         }
         self.seal_if_due(state, now, registry);
-        let gone = state.forget_silent_since(now.minus(registry.retention_ms()));
-        if !gone.is_empty() {
-            let is_pod = |(kind, id)| (kind == EntityKind::Pod).then_some(id);
-            let count = gone.len();
-            registry.forget(count, &gone.into_iter().filter_map(is_pod).collect::<Vec<_>>());
-        }
+        let silent = state.silent_since(now.minus(registry.retention_ms()));
+        state.forget(&silent, &self.name, registry);
         state.read_times.drop_before(state.newest_tick.minus(2 * registry.retention_ms()));
+        state.usages.refresh(&state.series);
         !state.series.is_empty()
     }
 
@@ -323,7 +375,9 @@ impl Node {
     pub(crate) fn held(&self) -> Held {
         let state = self.state.lock();
         let mut held = Held { series: state.series.len(), ..Held::default() };
-        held.bytes = state.read_times.memory_bytes();
+        held.bytes = state.read_times.memory_bytes()
+            + state.usages.memory_bytes()
+            + state.chain.memory_bytes();
         for series in &state.series {
             held.rows += series.rows();
             held.samples += series.rows() * series.width();
@@ -404,6 +458,8 @@ impl State {
             node: name.to_string(),
             sequence: 0,
             newest_tick: None,
+            newest_frame: (0, 0),
+            wrong_after: None,
             interval_ms: self.interval_ms,
             heard_at: self.heard_at,
             read_times: Vec::new(),
@@ -412,7 +468,7 @@ impl State {
         match block.encode() {
             Ok(block) => Some(RolledBlock {
                 level,
-                node: name.clone(),
+                name: name.as_str().into(),
                 from: from.max(first.minus(step_ms)),
                 to,
                 block,
@@ -427,12 +483,12 @@ impl State {
     /// Notes that something came, in the journal if there is one.
     fn journal(
         &mut self,
-        entry: Option<Vec<u8>>,
         now: UnixMillis,
         registry: &impl Registry,
+        entry: impl FnOnce(&mut Chain) -> Vec<u8>,
     ) -> Option<u64> {
         self.unsealed_since.get_or_insert(now);
-        Some(registry.disk()?.queue_entry(entry?))
+        Some(registry.disk()?.queue_entry(entry(&mut self.chain)))
     }
 
     /// The series of a row, tried first where the last tick had it.
@@ -469,24 +525,39 @@ impl State {
         }
     }
 
-    fn forget_silent_since(&mut self, horizon: UnixMillis) -> Vec<(EntityKind, EntityId)> {
-        let mut forgotten = Vec::new();
-        let mut index = 0;
-        while index < self.series.len() {
-            if self.series[index].heard_at >= horizon {
-                index += 1;
-                continue;
-            }
-            let mut gone = self.series.swap_remove(index);
-            gone.set_live(false);
-            let key = (gone.kind, gone.id);
-            self.index.remove(&key);
-            forgotten.push(key);
+    /// The tick was measured after the newest one although it is older, and the newest one is ahead
+    /// of the server's clock: the node's clock was wrong and has been put right.
+    fn was_set_back(&self, tick: &Tick, late_limit_ms: i64, now: UnixMillis) -> bool {
+        let slack_ms = i64::from(self.interval_ms).max(LEAST_AHEAD_MS);
+        let is_ahead = self.newest_tick.since(now) > slack_ms && tick.at < self.newest_tick;
+        let (instance, sequence) = self.newest_frame;
+        let is_later = tick.instance == instance && tick.sequence > sequence;
+        is_ahead && (is_later || self.newest_tick.since(tick.at) > late_limit_ms)
+    }
+
+    fn silent_since(&self, horizon: UnixMillis) -> Vec<(EntityKind, EntityId)> {
+        let silent = self.series.iter().filter(|series| series.heard_at < horizon);
+        silent.map(|series| (series.kind, series.id.clone())).collect()
+    }
+
+    /// Forgets series.
+    fn forget(
+        &mut self,
+        keys: &[(EntityKind, EntityId)],
+        node: &NodeName,
+        registry: &impl Registry,
+    ) {
+        for key in keys {
+            let Some(index) = self.index.remove(key) else { continue };
+            self.series.swap_remove(index).set_live(false);
             if let Some(moved) = self.series.get(index) {
                 self.index.insert((moved.kind, moved.id.clone()), index);
             }
         }
-        forgotten
+        if !keys.is_empty() {
+            let pods = keys.iter().filter(|(kind, _)| *kind == EntityKind::Pod);
+            registry.forget(node, keys.len(), &pods.map(|(_, id)| id.clone()).collect::<Vec<_>>());
+        }
     }
 }
 
@@ -602,8 +673,8 @@ impl<'a> SeriesView<'a> {
     }
 
     /// The rows of a range, rolled into buckets.
-    pub(crate) fn rolled(&self, range: TimeRange, step_ms: i64) -> Vec<Point> {
-        self.series.roll(range, step_ms).means
+    pub(crate) fn rolled(&self, range: TimeRange, step_ms: i64) -> Rolled {
+        self.series.roll(range, step_ms)
     }
 
     /// The samples of a range, oldest first.

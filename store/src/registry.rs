@@ -1,6 +1,7 @@
 //! Which pod is where, and in which groups.
 
 use std::{
+    hash::BuildHasher,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use hashbrown::HashMap;
-use kubemonitor_model::{EntityId, NodeName};
+use kubemonitor_model::{EntityId, NodeName, UnixMillis};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxBuildHasher;
 
@@ -120,6 +121,19 @@ impl Members {
         self.groups.read().keys().cloned().collect()
     }
 
+    /// The groups whose sums are to be rolled now.
+    pub(crate) fn groups_to_roll(&self, now: UnixMillis) -> Vec<(GroupKey, Arc<Group>)> {
+        let groups = self.groups.read();
+        let due =
+            groups.iter().filter(|(key, group)| group.is_due(now, FxBuildHasher.hash_one(key)));
+        due.map(|(key, group)| (Arc::clone(key), Arc::clone(group))).collect()
+    }
+
+    /// All of them are to be rolled at the next occasion.
+    pub(crate) fn roll_all_groups(&self) {
+        self.groups.read().values().for_each(|group| group.hurry());
+    }
+
     fn group_named(&self, key: &GroupKey, history: GroupHistory) -> Arc<Group> {
         if let Some(group) = self.groups.read().get(key) {
             return Arc::clone(group);
@@ -130,7 +144,6 @@ impl Members {
     }
 
     fn shard(&self, pod: &EntityId) -> &Mutex<Shard> {
-        use std::hash::BuildHasher;
         let hash = FxBuildHasher.hash_one(pod);
         &self.shards[(hash >> 32) as usize % SHARDS]
     }
@@ -142,15 +155,14 @@ impl Registry for Members {
         self.series.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below).is_ok()
     }
 
-    fn forget(&self, series: usize, pods: &[EntityId]) {
+    fn forget(&self, node: &NodeName, series: usize, pods: &[EntityId]) {
         self.series.fetch_sub(series, Ordering::Relaxed);
         for pod in pods {
             let mut shard = self.shard(pod).lock();
             if let Some(member) = shard.get_mut(pod) {
-                // The caller still holds one of them, so its weak pointer is alive: what counts is
-                // that a pod is measured by one node, which has just forgotten it.
-                member.nodes.clear();
-                if member.groups.is_empty() {
+                // Another node may measure it: the same one under another name, for instance.
+                member.nodes.retain(|n| n.upgrade().is_some_and(|other| other.name() != node));
+                if member.nodes.is_empty() && member.groups.is_empty() {
                     shard.remove(pod);
                 }
             }

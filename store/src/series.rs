@@ -136,6 +136,27 @@ impl Series {
         }
     }
 
+    /// Forgets the rows after `end`: they are from a clock that was wrong. Says whether any are left.
+    pub(crate) fn forget_after(&mut self, end: UnixMillis, read_times: &ReadTimes) -> bool {
+        if self.last.at <= end {
+            return true;
+        }
+        self.set_live(false);
+        let wrong = TimeRange { from: UnixMillis(end.0 + 1), to: UnixMillis(i64::MAX) };
+        for group in &self.groups {
+            self.replay(wrong, read_times, |step| group.uncount(step));
+        }
+        self.chunks.drop_after(self.kind, end);
+        self.restarts.retain(|restart| restart.at <= end);
+        self.settle(read_times);
+        self.chunks.last().is_some()
+    }
+
+    /// Drops the rows after `end` that earlier blocks brought; what is left is settled later.
+    pub(crate) fn unrestore_after(&mut self, end: UnixMillis) {
+        self.chunks.drop_after(self.kind, end);
+    }
+
     /// Makes the whole history count in `groups`, and no longer where it did before.
     pub(crate) fn set_groups(&mut self, groups: Vec<Arc<Group>>, read_times: &ReadTimes) {
         let is_in = |list: &[Arc<Group>], group| list.iter().any(|other| Arc::ptr_eq(other, group));
@@ -257,6 +278,11 @@ impl Series {
     /// The newest row's value of a metric.
     pub(crate) fn value(&self, metric: Metric) -> Option<u64> {
         self.last.column(self.kind.column(metric)?)
+    }
+
+    /// The rates of the newest row.
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     /// The samples of a range, oldest first.
@@ -399,12 +425,26 @@ impl Series {
         self.remember_counters(&late);
         if let Some(after) = after {
             self.revise(before.as_ref(), &late, &after, moment.read_times);
+            if after.at == self.last.at {
+                self.measure_newest_from(&late, moment.read_times);
+            }
         }
         if moment.at < self.first_at {
             self.first_at = moment.at;
             self.birth_step_ms = 0;
         }
         Taken::Late
+    }
+
+    /// The newest row's rates count from a row that came late.
+    fn measure_newest_from(&mut self, late: &Point, read_times: &ReadTimes) {
+        let before = self.counted_share();
+        let elapsed_us = read_times.elapsed_us(late.at, self.last.at);
+        self.rates = Rates::between(&Counted::at(self.kind, late), &self.counted(), elapsed_us);
+        let after = self.counted_share();
+        for group in &self.groups {
+            group.advance(before.as_ref(), after.as_ref());
+        }
     }
 
     /// Counters that the newest row lacks may be known from a late one.
@@ -419,10 +459,10 @@ impl Series {
 
     /// The rows around a time: the last before it, the first not before it.
     fn neighbours(&self, at: UnixMillis) -> (Option<Point>, Option<Point>) {
-        let (mut before, mut after) = (None, None);
+        let (mut before, mut after): (Option<Point>, Option<Point>) = (None, None);
         self.chunks.read(self.kind, at, UnixMillis(i64::MAX), |point| {
             if point.at < at {
-                before = Some(point.clone());
+                before.get_or_insert_with(|| Point::origin(self.kind, at, 0)).copy_from(point);
             } else if after.is_none() {
                 after = Some(point.clone());
             }

@@ -3,6 +3,7 @@
 
 use kubemonitor_inventory::{NamespaceMeta, PodSums, WorkloadKey, WorkloadKind, WorkloadMeta};
 use kubemonitor_model::{EntityId, EntityKind, UnixMillis};
+use kubemonitor_store::GroupSample;
 use serde::Serialize;
 
 use super::{
@@ -239,6 +240,18 @@ fn newest(monitor: &Monitor, sums: &str, pushed: &Source) -> GroupReading {
     }
 }
 
+/// The sums of a span, oldest first; beyond the retention in the coarser steps that are kept for
+/// longer.
+fn summed(monitor: &Monitor, sums: &str, span: &Span) -> Vec<GroupSample> {
+    match monitor.store.group_history(sums, span.range, span.asked_at) {
+        Ok(past) => past.samples,
+        Err(error) => {
+            tracing::error!(%error, "history on disk cannot be read; memory answers alone");
+            monitor.store.group_window(sums, span.range)
+        }
+    }
+}
+
 impl<I: Grouping> Listed for Group<I> {
     fn key(&self) -> [&str; 3] {
         self.identity.key()
@@ -260,7 +273,7 @@ impl<I: Grouping> Entity for Group<I> {
     fn over(self, span: &Span, monitor: &Monitor) -> Windowed<I, I::Sample> {
         let pushed = self.pushed.readings(span, monitor);
         let readings: Vec<GroupReading> = if pushed.is_empty() {
-            let sums = monitor.store.group_window(&self.sums, span.range);
+            let sums = summed(monitor, &self.sums, span);
             steps::sums(sums, span.step).into_iter().map(GroupReading::Sum).collect()
         } else {
             pushed.into_iter().map(|reading| GroupReading::Pushed(reading.into())).collect()

@@ -18,6 +18,6 @@ pub(crate) use groups::{deployment, deployments, namespace, namespaces, workload
 pub(crate) use nodes::{known as known_node, node, nodes};
 pub(crate) use page::{Listed, PageParams, SortBy};
 pub(crate) use params::{Address, Asked, Params, Question, documented};
-pub(crate) use pods::{PodParams, Scope, find_pod, pods};
+pub(crate) use pods::{PodParams, Scope, find_pod, pods, top_pods};
 pub(crate) use time::{Span, TimeParams, When};
 pub(crate) use units::{unit, units, units_on};

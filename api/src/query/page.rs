@@ -31,6 +31,12 @@ impl PageParams {
         self.order().by
     }
 
+    /// How many are asked for, when those are the ones that have most of something.
+    pub(crate) fn top(&self) -> Option<usize> {
+        let is_top = self.after.is_none() && self.order().descending;
+        self.limit.filter(|_| is_top).map(|limit| limit as usize)
+    }
+
     fn order(&self) -> Sort {
         self.after.as_ref().map(|cursor| cursor.sort).or(self.sort).unwrap_or_default()
     }

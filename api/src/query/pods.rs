@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use kubemonitor_inventory::{LabelSelector, Phase, PodMeta, WorkloadKey};
 use kubemonitor_model::{EntityId, EntityKind, NodeName, UnixMillis};
-use kubemonitor_store::{NodeView, SeriesView};
+use kubemonitor_store::{NodeView, SeriesView, Usage};
 use utoipa::IntoParams;
 
 use super::{
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The parameters that choose among pods.
-#[derive(Debug, Default, IntoParams)]
+#[derive(Debug, Default, PartialEq, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PodParams {
     /// Only pods of this namespace.
@@ -108,6 +108,49 @@ pub(crate) fn pods(
         Scope::Workload(key) => of_group(monitor, monitor.inventory.pods_of(&key), &mut add),
     }
     found
+}
+
+/// At least the `count` pods of the cluster that have most of what the list is sorted by, where they
+/// can be found without looking at all of them; `None` where they cannot.
+pub(crate) fn top_pods(
+    monitor: &Monitor,
+    filter: &PodParams,
+    when: When,
+    sort: SortBy,
+    count: usize,
+) -> Option<Vec<Pod>> {
+    let usage = match sort {
+        SortBy::Name => return None,
+        SortBy::Cpu => Usage::Cpu,
+        SortBy::Memory => Usage::Memory,
+        SortBy::Network => Usage::Network,
+        SortBy::Disk => Usage::Disk,
+    };
+    if when != When::Newest || *filter != PodParams::default() {
+        return None;
+    }
+    // One more tells that there is another page.
+    let busiest = monitor.store.busiest_pods(usage, count.checked_add(1)?);
+    let mut by_node: HashMap<NodeName, Vec<EntityId>> = HashMap::new();
+    for (node, pod) in busiest.pods {
+        by_node.entry(node).or_default().push(pod);
+    }
+    let mut found = Vec::new();
+    for (node, pods) in by_node {
+        let seen = monitor.store.node(&node, |view| {
+            let counts = container_counts(view);
+            let see = |pod| Some(Seen::new(view.find(EntityKind::Pod, pod)?, &counts));
+            pods.iter().filter_map(see).collect::<Vec<_>>()
+        });
+        for seen in seen.unwrap_or_default() {
+            let meta = monitor.inventory.pod_by_uid(&seen.id);
+            if is_there(meta.as_deref(), Some(&seen), when) {
+                found.push(Pod::new(monitor, Some(&node), Some(seen), meta, sort));
+            }
+        }
+    }
+    // Where some are not there any more, others may be among the first.
+    (found.len() > count && !busiest.is_all).then_some(found)
 }
 
 /// Whether Kubernetes says that a pod runs; of one that was only pushed, it says nothing else.

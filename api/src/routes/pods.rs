@@ -23,9 +23,10 @@ pub(crate) async fn list(
     address: Address,
     Asked((time, page, filter)): Asked<(TimeParams, PageParams, PodParams)>,
 ) -> Result<Response, ApiError> {
-    let sort = page.sorted_by();
+    let (sort, top) = (page.sorted_by(), page.top());
     answer::list(monitor, address, time, page, move |m, when| {
-        Ok(query::pods(m, Scope::Cluster, &filter, when, sort))
+        let top = top.and_then(|count| query::top_pods(m, &filter, when, sort, count));
+        Ok(top.unwrap_or_else(|| query::pods(m, Scope::Cluster, &filter, when, sort)))
     })
     .await
 }

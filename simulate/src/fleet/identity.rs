@@ -85,7 +85,9 @@ impl Names {
 
     /// The names of the pod at a place.
     pub fn of(shape: &Shape, place: PodPlace) -> Self {
-        let number = (place.slot * shape.nodes + place.node) % Self::deployments(shape);
+        // Neighbours in this order are on different nodes.
+        let number = (place.slot * shape.nodes + place.node) / Self::PODS_IN_DEPLOYMENT;
+        let number = number.min(Self::deployments(shape) - 1);
         let Workload { namespace, deployment, replica_set } = Workload::of(shape, number);
         let suffix = mixed(place.rng(shape.seed).u64(..)) & 0xf_ffff;
         Self { pod: format!("{replica_set}-{suffix:05x}"), namespace, deployment, replica_set }

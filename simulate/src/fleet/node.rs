@@ -127,8 +127,13 @@ impl Node {
 
     /// Lives on until `at` and fills `tick` with what there is to measure. Times must rise.
     pub fn measure(&mut self, at: UnixMillis, tick: &mut Tick) {
+        self.born.clear();
+        let has_ticked = self.read_at_us.is_some();
         let elapsed = self.advance_clock(at);
-        self.replace_pods(elapsed);
+        // Who began before the first tick is not known to have just begun.
+        if has_ticked {
+            self.replace_pods(elapsed);
+        }
         for pod in &mut self.pods {
             pod.live(elapsed, &mut self.rng);
         }
@@ -181,7 +186,6 @@ impl Node {
 
     fn replace_pods(&mut self, elapsed: Elapsed) {
         let lifetime_us = u64::try_from(self.shape.pod_lifetime.as_micros()).unwrap_or(u64::MAX);
-        self.born.clear();
         for pod in &mut self.pods {
             if elapsed.had_one_each(lifetime_us.max(1), &mut self.rng) {
                 let counted = pod.usage();

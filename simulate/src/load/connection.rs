@@ -7,13 +7,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, StatusCode,
     client::conn::http1::{self, SendRequest},
-    header::{AUTHORIZATION, CONTENT_TYPE, HOST},
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST},
 };
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::server::Server;
+use super::server::{Protocol, Server};
 
 /// As long as a collector waits.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,6 +29,13 @@ impl Refusal {
     fn new(kind: impl fmt::Display, detail: impl fmt::Display) -> Self {
         Self { kind: kind.to_string(), detail: detail.to_string() }
     }
+}
+
+/// What is sent at once.
+pub(super) struct Frame {
+    pub(super) bytes: Bytes,
+    /// Values in it.
+    pub(super) samples: u64,
 }
 
 /// What the server says of a frame it took.
@@ -50,14 +57,17 @@ impl Connection {
     }
 
     /// Sends a frame and waits for what the server says.
-    pub(super) async fn post(&mut self, frame: Bytes) -> Result<Receipt, Refusal> {
-        let answer = timeout(ANSWER_TIMEOUT, self.exchange(frame)).await;
+    pub(super) async fn post(&mut self, frame: Frame) -> Result<Receipt, Refusal> {
+        let answer = timeout(ANSWER_TIMEOUT, self.exchange(frame.bytes)).await;
         let answer = answer.unwrap_or_else(|_| {
             Err(Refusal::new("no answer", format!("within {ANSWER_TIMEOUT:?}")))
         });
         let (status, text) = answer.inspect_err(|_| self.open = None)?;
         if !status.is_success() {
             return Err(Refusal::new(status, String::from_utf8_lossy(&text)));
+        }
+        if self.server.protocol == Protocol::RemoteWrite {
+            return Ok(Receipt { samples: frame.samples, refused_entities: 0 });
         }
         let receipt: Receipt = serde_json::from_slice(&text)
             .map_err(|error| Refusal::new("an answer that is no receipt", error))?;
@@ -79,9 +89,14 @@ impl Connection {
             Some(open) => open,
             none => none.insert(connect(&self.server).await?),
         };
-        let mut request = Request::post(&self.server.path)
-            .header(HOST, &self.server.address)
-            .header(CONTENT_TYPE, kubemonitor_frame::CONTENT_TYPE);
+        let request = Request::post(&self.server.path).header(HOST, &self.server.address);
+        let mut request = match self.server.protocol {
+            Protocol::Frames => request.header(CONTENT_TYPE, kubemonitor_frame::CONTENT_TYPE),
+            Protocol::RemoteWrite => request
+                .header(CONTENT_TYPE, "application/x-protobuf")
+                .header(CONTENT_ENCODING, "snappy")
+                .header("X-Prometheus-Remote-Write-Version", "0.1.0"),
+        };
         if let Some(token) = &self.server.token {
             request = request.header(AUTHORIZATION, token);
         }

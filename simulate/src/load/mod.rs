@@ -4,19 +4,23 @@ mod connection;
 mod descriptors;
 mod pace;
 mod progress;
+mod remote_write;
 mod report;
 mod server;
 mod tally;
 mod worker;
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::{Arc, OnceLock},
+};
 
 use tokio::{sync::Barrier, task::JoinSet};
 
 pub use self::{
     pace::Pace,
     report::{Failure, Latency, Report},
-    server::{Server, ServerError},
+    server::{Protocol, Server, ServerError},
 };
 use self::{
     tally::Tally,
@@ -29,7 +33,9 @@ use crate::{NamedFleet, fleet::Fleet};
 pub struct Plan {
     /// Who takes frames.
     pub server: Server,
-    /// Ticks of each node.
+    /// Ticks of each node that are sent first, as fast as the server takes them; the last is now.
+    pub history: u32,
+    /// Ticks of each node after that.
     pub ticks: u32,
     /// When they are sent.
     pub pace: Pace,
@@ -50,13 +56,15 @@ pub async fn run(
     descriptors::raise_limit();
     let (shape, nodes) = (*fleet.shape(), fleet.into_nodes());
     let connections = plan.connections.clamp(1, nodes.len());
-    let tally = Arc::new(Tally::new(u64::from(plan.ticks) * nodes.len() as u64));
+    let frames = |ticks| u64::from(ticks) * nodes.len() as u64;
+    let (history, tally) = (Tally::new(frames(plan.history)), Tally::new(frames(plan.ticks)));
     let shared = Arc::new(Shared {
         plan: plan.clone(),
-        start: plan.pace.start(shape.interval, plan.ticks),
+        start: OnceLock::new(),
         interval: shape.interval,
         together: Barrier::new(connections),
-        tally: Arc::clone(&tally),
+        history: Arc::new(history),
+        tally: Arc::new(tally),
         names,
     });
     let mut parts: Vec<Vec<_>> = (0..connections).map(|_| Vec::new()).collect();
@@ -71,10 +79,13 @@ pub async fn run(
     tokio::select! {
         () = all_sent => {}
         () = stop => {}
-        () = progress::show(&tally) => {}
+        () = progress::show(&shared.history, &shared.tally) => {}
     }
     workers.shutdown().await;
-    tally.report()
+    let mut report = shared.tally.report();
+    report.history_samples = shared.history.standing().samples;
+    report.failures.extend(shared.history.failures());
+    report
 }
 
 #[cfg(test)]

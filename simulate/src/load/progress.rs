@@ -11,17 +11,24 @@ use super::tally::{Standing, Tally};
 
 /// Shows how far it is, until it is no longer asked to: a bar on a terminal, else a line now and
 /// then, on standard error both.
-pub(super) async fn show(tally: &Tally) {
-    if io::stderr().is_terminal() { bar(tally).await } else { lines(tally).await }
+pub(super) async fn show(history: &Tally, tally: &Tally) {
+    if io::stderr().is_terminal() {
+        bar(history, true).await;
+        bar(tally, false).await;
+    } else {
+        lines(history, true).await;
+        lines(tally, false).await;
+    }
 }
 
-async fn bar(tally: &Tally) {
+/// Shows one part; where another part follows, until all of it was sent.
+async fn bar(tally: &Tally, ends: bool) {
     let style = "{elapsed_precise} {wide_bar} {pos}/{len} frames, {msg}, {eta} left";
     let style = ProgressStyle::with_template(style).expect("the template is well-formed");
     let bar = ProgressBar::new(tally.planned).with_style(style);
     let _cleared = ClearedAtEnd(&bar);
     let mut ticks = tokio::time::interval(Duration::from_millis(200));
-    loop {
+    while !(ends && tally.is_sent()) {
         ticks.tick().await;
         let standing = tally.standing();
         bar.set_message(standing.rate());
@@ -38,14 +45,17 @@ impl Drop for ClearedAtEnd<'_> {
     }
 }
 
-async fn lines(tally: &Tally) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(10));
-    ticks.tick().await;
-    loop {
-        ticks.tick().await;
-        let standing = tally.standing();
-        let done = standing.frames + standing.failed;
-        eprintln!("{done} of {} frames, {}", tally.planned, standing.rate());
+async fn lines(tally: &Tally, ends: bool) {
+    let mut looks = tokio::time::interval(Duration::from_secs(1));
+    let mut look: u32 = 0;
+    while !(ends && tally.is_sent()) {
+        looks.tick().await;
+        look += 1;
+        if look.is_multiple_of(10) || (ends && tally.is_sent()) {
+            let standing = tally.standing();
+            let done = standing.frames + standing.failed;
+            eprintln!("{done} of {} frames, {}", tally.planned, standing.rate());
+        }
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Report {
     pub failed_frames: u64,
     /// Values in the frames it took.
     pub samples: u64,
+    /// Values in the frames of the history it took before.
+    pub history_samples: u64,
     /// Bytes of the frames it took.
     pub bytes: u64,
     /// How long it all took.

@@ -10,13 +10,24 @@ use std::{
 use hyper::{Uri, header::HeaderValue};
 use tokio::net::TcpStream;
 
-/// A server that takes frames over plain HTTP.
+/// What a server takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Frames, as collectors send them.
+    Frames,
+    /// Prometheus' remote write, version 1.
+    RemoteWrite,
+}
+
+/// A server that takes samples over plain HTTP.
 #[derive(Clone, Debug)]
 pub struct Server {
     /// Host and port, to connect to.
     pub(super) address: String,
-    /// The path that takes frames.
+    /// The path that takes them.
     pub(super) path: String,
+    /// What it takes there.
+    pub(super) protocol: Protocol,
     pub(super) token: Option<HeaderValue>,
 }
 
@@ -67,11 +78,19 @@ impl FromStr for Server {
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(malformed)?;
         let port = uri.port_u16().unwrap_or(80);
         let path = format!("{}/api/frames", uri.path().trim_end_matches('/'));
-        Ok(Self { address: format!("{host}:{port}"), path, token: None })
+        let address = format!("{host}:{port}");
+        Ok(Self { address, path, protocol: Protocol::Frames, token: None })
     }
 }
 
 impl Server {
+    /// The server that takes remote write at exactly this URL.
+    pub fn of_remote_write(url: &str) -> Result<Self, ServerError> {
+        let server: Self = url.parse()?;
+        let uri: Uri = url.parse().map_err(|_| ServerError::Malformed(url.to_owned()))?;
+        Ok(Self { path: uri.path().to_owned(), protocol: Protocol::RemoteWrite, ..server })
+    }
+
     /// The same server, with the token in a file sent along.
     pub fn with_token_file(self, path: &Path) -> Result<Self, ServerError> {
         let token = fs::read_to_string(path)

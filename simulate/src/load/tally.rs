@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,6 +18,9 @@ use super::{
     report::{Failure, Latency, Report},
 };
 
+/// Ten minutes; whatever takes longer counts as that. A histogram that saturates does not grow.
+const LONGEST_US: u64 = 600_000_000;
+
 /// Counts while frames are sent.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -24,8 +30,7 @@ pub(super) struct Tally {
     bytes: AtomicU64,
     times: Mutex<Times>,
     failures: Mutex<BTreeMap<String, Failure>>,
-    begun: Instant,
-    cpu_before: Duration,
+    begun: OnceLock<(Instant, Duration)>,
 }
 
 /// How long things took, in microseconds.
@@ -46,7 +51,8 @@ pub(super) struct Standing {
 
 impl Tally {
     pub(super) fn new(planned: u64) -> Self {
-        let histogram = || Histogram::new(3).expect("three digits are between 0 and 5");
+        let histogram =
+            || Histogram::new_with_max(LONGEST_US, 3).expect("three digits are between 0 and 5");
         Self {
             planned,
             frames: AtomicU64::new(0),
@@ -54,9 +60,17 @@ impl Tally {
             bytes: AtomicU64::new(0),
             times: Mutex::new(Times { answers: histogram(), lags: histogram() }),
             failures: Mutex::default(),
-            begun: Instant::now(),
-            cpu_before: cpu_time(),
+            begun: OnceLock::new(),
         }
+    }
+
+    /// Time counts from here, or from the first look.
+    pub(super) fn begin(&self) {
+        self.begun();
+    }
+
+    fn begun(&self) -> (Instant, Duration) {
+        *self.begun.get_or_init(|| (Instant::now(), cpu_time()))
     }
 
     /// The server has a frame of so many bytes, and said so this long after it was sent.
@@ -84,8 +98,14 @@ impl Tally {
             frames: self.frames.load(Ordering::Relaxed),
             samples: self.samples.load(Ordering::Relaxed),
             failed: self.failures.lock().values().map(|failure| failure.frames).sum(),
-            elapsed: self.begun.elapsed(),
+            elapsed: self.begun().0.elapsed(),
         }
+    }
+
+    /// Everything planned was sent, whatever became of it.
+    pub(super) fn is_sent(&self) -> bool {
+        let Standing { frames, failed, .. } = self.standing();
+        frames + failed >= self.planned
     }
 
     pub(super) fn report(&self) -> Report {
@@ -98,11 +118,16 @@ impl Tally {
             samples,
             bytes: self.bytes.load(Ordering::Relaxed),
             seconds: elapsed.as_secs_f64(),
-            cpu_seconds: cpu_time().saturating_sub(self.cpu_before).as_secs_f64(),
+            cpu_seconds: cpu_time().saturating_sub(self.begun().1).as_secs_f64(),
+            history_samples: 0,
             acknowledgement: latency(&times.answers),
             lag: latency(&times.lags),
-            failures: self.failures.lock().clone(),
+            failures: self.failures(),
         }
+    }
+
+    pub(super) fn failures(&self) -> BTreeMap<String, Failure> {
+        self.failures.lock().clone()
     }
 }
 

@@ -46,7 +46,7 @@ impl FrameServer {
     }
 
     fn plan(&self, ticks: u32, pace: Pace, connections: usize) -> Plan {
-        Plan { server: self.url.parse().unwrap(), ticks, pace, connections }
+        Plan { server: self.url.parse().unwrap(), history: 0, ticks, pace, connections }
     }
 }
 
@@ -93,7 +93,7 @@ async fn all_ticks_arrive_in_order_over_few_connections() {
     assert!(report.is_clean());
     assert_eq!((report.frames, report.planned_frames), (30, 30));
     assert!(report.samples > 30 * 100 && report.bytes > report.samples);
-    assert!(report.acknowledgement.is_some() && report.lag.is_none());
+    assert!(report.acknowledgement.unwrap().max_ms > 0.0 && report.lag.is_none());
     let seen = server.seen.lock();
     assert_eq!((seen.connections, seen.ticks.len()), (2, 5));
     for ticks in seen.ticks.values() {
@@ -115,6 +115,29 @@ async fn by_the_clock_frames_are_sent_at_their_ticks() {
 }
 
 #[tokio::test]
+async fn history_comes_first_and_ends_before_the_clocks_ticks() {
+    let server = FrameServer::start("200 OK").await;
+    let plan = Plan { history: 5, ..server.plan(2, Pace::Clock(Duration::ZERO), 3) };
+    let report = run(fleet(3, "200ms"), &plan, None, std::future::pending()).await;
+    assert_eq!((report.frames, report.is_clean()), (6, true));
+    assert!(report.history_samples > report.samples);
+    for ticks in server.seen.lock().ticks.values() {
+        assert_eq!(ticks.len(), 7);
+        assert!(ticks.is_sorted_by(|one, next| one < next), "{ticks:?}");
+    }
+}
+
+#[test]
+fn long_answers_count_as_long() {
+    let tally = tally::Tally::new(1);
+    for micros in [1, 5_000_000, u64::MAX] {
+        tally.lagged(Duration::from_micros(micros));
+    }
+    let lag = tally.report().lag.unwrap();
+    assert!((4990.0..5010.0).contains(&lag.p50_ms) && lag.max_ms > 500_000.0, "{lag}");
+}
+
+#[tokio::test]
 async fn what_the_server_refuses_is_reported_by_kind() {
     let server = FrameServer::start("429 Too Many Requests").await;
     let plan = server.plan(4, Pace::Unpaced, 1);
@@ -131,7 +154,7 @@ async fn a_server_that_goes_away_is_reported_too() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     drop(listener);
-    let plan = Plan { server, ticks: 2, pace: Pace::Unpaced, connections: 1 };
+    let plan = Plan { server, history: 0, ticks: 2, pace: Pace::Unpaced, connections: 1 };
     let report = run(fleet(1, "5s"), &plan, None, std::future::pending()).await;
     assert_eq!(report.failures["no connection"].frames, 2);
     assert_eq!(report.acknowledgement, None);

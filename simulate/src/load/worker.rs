@@ -1,12 +1,19 @@
 //! Some of the nodes, and the connection they share.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use bytes::Bytes;
-use kubemonitor_model::{Interval, Tick, UnixMillis};
+use kubemonitor_model::{EntityRow, Interval, Tick, UnixMillis};
 use tokio::{sync::Barrier, time::Instant};
 
-use super::{Pace, Plan, connection::Connection, tally::Tally};
+use super::{
+    Pace, Plan, Protocol,
+    connection::{Connection, Frame},
+    remote_write,
+    tally::Tally,
+};
 use crate::{
     NamedFleet,
     clock::until,
@@ -16,13 +23,41 @@ use crate::{
 /// What all workers have in common.
 pub(super) struct Shared {
     pub(super) plan: Plan,
-    pub(super) start: UnixMillis,
+    /// The first tick after the history, chosen when all of that was sent.
+    pub(super) start: OnceLock<UnixMillis>,
     pub(super) interval: Interval,
     /// Where workers without a clock wait for one another, so that a tick is sent as a whole before
     /// the next one, as it is by a real cluster.
     pub(super) together: Barrier,
+    pub(super) history: Arc<Tally>,
     pub(super) tally: Arc<Tally>,
     pub(super) names: Option<Arc<NamedFleet>>,
+}
+
+impl Shared {
+    fn tick_after(&self, start: UnixMillis, ticks: u32) -> UnixMillis {
+        UnixMillis(start.0 + i64::from(ticks) * self.interval.millis().cast_signed())
+    }
+
+    /// The frame of a node's next tick.
+    fn frame(&self, node: &mut Node, at: UnixMillis) -> Frame {
+        SCRATCH.with_borrow_mut(|tick| {
+            node.measure(at, tick);
+            if let Some(names) = &self.names {
+                node.born().iter().for_each(|&place| names.replace(place));
+            }
+            let bytes = match self.plan.server.protocol {
+                Protocol::Frames => {
+                    let mut bytes = Vec::new();
+                    kubemonitor_frame::encode(tick, &mut bytes);
+                    bytes
+                }
+                Protocol::RemoteWrite => remote_write::encode(tick),
+            };
+            let present = |entity: &EntityRow| u64::from(entity.row.present().count_ones());
+            Frame { bytes: bytes.into(), samples: tick.rows.iter().map(present).sum() }
+        })
+    }
 }
 
 pub(super) struct Worker {
@@ -52,24 +87,32 @@ impl Worker {
 
     /// Sends every tick of every node.
     pub(super) async fn work(mut self) {
-        for number in 0..self.shared.plan.ticks {
-            let millis = i64::from(number) * self.shared.interval.millis().cast_signed();
-            let at = UnixMillis(self.shared.start.0 + millis);
-            match self.shared.plan.pace {
+        let shared = Arc::clone(&self.shared);
+        let Plan { history, ticks, pace, .. } = shared.plan;
+        let past = Pace::Unpaced.start(shared.interval, history);
+        for number in 0..history {
+            self.tick_with_all(shared.tick_after(past, number), &shared.history).await;
+        }
+        let start = *shared.start.get_or_init(|| {
+            shared.tally.begin();
+            pace.start(shared.interval, ticks)
+        });
+        for number in 0..ticks {
+            let at = shared.tick_after(start, number);
+            match pace {
                 Pace::Clock(_) => self.tick_by_the_clock(at).await,
-                Pace::Unpaced => {
-                    self.tick(at).await;
-                    self.shared.together.wait().await;
-                }
+                Pace::Unpaced => self.tick_with_all(at, &shared.tally).await,
             }
         }
     }
 
-    async fn tick(&mut self, at: UnixMillis) {
+    /// A tick that nobody is ahead of.
+    async fn tick_with_all(&mut self, at: UnixMillis, tally: &Tally) {
         for (_, node) in &mut self.nodes {
-            let frame = frame(node, at, self.shared.names.as_deref());
-            send(&mut self.connection, frame, &self.shared.tally).await;
+            let frame = self.shared.frame(node, at);
+            send(&mut self.connection, frame, tally).await;
         }
+        self.shared.together.wait().await;
     }
 
     async fn tick_by_the_clock(&mut self, at: UnixMillis) {
@@ -77,28 +120,15 @@ impl Worker {
         for (offset, node) in &mut self.nodes {
             let due = began + *offset;
             tokio::time::sleep_until(due).await;
-            let frame = frame(node, at, self.shared.names.as_deref());
+            let frame = self.shared.frame(node, at);
             self.shared.tally.lagged(due.elapsed());
             send(&mut self.connection, frame, &self.shared.tally).await;
         }
     }
 }
 
-/// The frame of a node's next tick.
-fn frame(node: &mut Node, at: UnixMillis, names: Option<&NamedFleet>) -> Bytes {
-    SCRATCH.with_borrow_mut(|tick| {
-        node.measure(at, tick);
-        if let Some(names) = names {
-            node.born().iter().for_each(|&place| names.replace(place));
-        }
-        let mut bytes = Vec::new();
-        kubemonitor_frame::encode(tick, &mut bytes);
-        bytes.into()
-    })
-}
-
-async fn send(connection: &mut Connection, frame: Bytes, tally: &Tally) {
-    let (bytes, sent) = (frame.len(), Instant::now());
+async fn send(connection: &mut Connection, frame: Frame, tally: &Tally) {
+    let (bytes, sent) = (frame.bytes.len(), Instant::now());
     match connection.post(frame).await {
         Ok(receipt) => tally.taken(bytes, &receipt, sent.elapsed()),
         Err(refusal) => tally.failed(refusal),

@@ -1,4 +1,5 @@
-//! Rolled history: blocks that stay on disk and are read when somebody asks.
+//! Rolled history: blocks that stay on disk and are read when somebody asks. Each is of a node, or of
+//! a group, whose key has a `/` as no node's name has.
 
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
 
 use super::{
-    Block, DiskError,
+    DiskError,
     log::{self, Cut, Log, Place},
 };
 
@@ -50,7 +51,8 @@ impl Level {
 #[derive(Clone, Debug)]
 pub(crate) struct RolledBlock {
     pub(crate) level: Level,
-    pub(crate) node: NodeName,
+    /// The node's name, or the group's key.
+    pub(crate) name: Box<str>,
     /// The block has the buckets that end after this,
     pub(crate) from: UnixMillis,
     /// up to this one.
@@ -61,9 +63,9 @@ pub(crate) struct RolledBlock {
 impl RolledBlock {
     /// The record: what the index needs first, so that only that is read at the start.
     pub(crate) fn record(&self) -> Vec<u8> {
-        let name = self.node.as_str().as_bytes();
-        let mut record = Vec::with_capacity(1 + name.len() + 16 + self.block.len());
-        record.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+        let name = self.name.as_bytes();
+        let mut record = Vec::with_capacity(2 + name.len() + 16 + self.block.len());
+        record.extend_from_slice(&u16::try_from(name.len()).unwrap_or(u16::MAX).to_le_bytes());
         record.extend_from_slice(name);
         record.extend_from_slice(&self.from.0.to_le_bytes());
         record.extend_from_slice(&self.to.0.to_le_bytes());
@@ -72,15 +74,14 @@ impl RolledBlock {
     }
 }
 
-/// The node, the buckets and the rest of a record.
-fn head(record: &[u8]) -> Option<(NodeName, UnixMillis, UnixMillis, &[u8])> {
-    let (&length, rest) = record.split_first()?;
-    let (name, rest) = rest.split_at_checked(usize::from(length))?;
+/// Whose it is, the buckets and the rest of a record.
+fn head(record: &[u8]) -> Option<(&str, UnixMillis, UnixMillis, &[u8])> {
+    let (length, rest) = record.split_first_chunk()?;
+    let (name, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
     let (from, rest) = rest.split_first_chunk()?;
     let (to, rest) = rest.split_first_chunk()?;
-    let name = std::str::from_utf8(name).ok()?.parse().ok()?;
     let millis = |bytes: &[u8; 8]| UnixMillis(i64::from_le_bytes(*bytes));
-    Some((name, millis(from), millis(to), rest))
+    Some((std::str::from_utf8(name).ok()?, millis(from), millis(to), rest))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +95,7 @@ struct Shelved {
 #[derive(Debug)]
 pub(crate) struct Archive {
     folder: PathBuf,
-    blocks: Mutex<HashMap<NodeName, Vec<Shelved>, FxBuildHasher>>,
+    blocks: Mutex<HashMap<Box<str>, Vec<Shelved>, FxBuildHasher>>,
 }
 
 impl Archive {
@@ -106,16 +107,16 @@ impl Archive {
         let folder = data.join(level.folder());
         let archive = Self { folder: folder.clone(), blocks: Mutex::default() };
         let (log, cut) = Log::open_heads(folder, |place, record| {
-            if let Some((node, from, to, _)) = head(record) {
-                archive.shelve(node, from, to, place);
+            if let Some((name, from, to, _)) = head(record) {
+                archive.shelve(name.into(), from, to, place);
             }
         })?;
         Ok((archive, log, cut))
     }
 
     /// Notes that a block is on disk.
-    pub(crate) fn shelve(&self, node: NodeName, from: UnixMillis, to: UnixMillis, place: Place) {
-        self.blocks.lock().entry(node).or_default().push(Shelved { from, to, place });
+    pub(crate) fn shelve(&self, name: Box<str>, from: UnixMillis, to: UnixMillis, place: Place) {
+        self.blocks.lock().entry(name).or_default().push(Shelved { from, to, place });
     }
 
     /// Forgets blocks whose files are gone.
@@ -126,35 +127,36 @@ impl Archive {
         });
     }
 
-    /// The end of the last bucket that is on disk for a node.
-    pub(crate) fn rolled_until(&self, node: &NodeName) -> Option<UnixMillis> {
-        self.blocks.lock().get(node)?.iter().map(|block| block.to).max()
+    /// The end of the last bucket that is on disk for a node or a group.
+    pub(crate) fn rolled_until(&self, name: &str) -> Option<UnixMillis> {
+        self.blocks.lock().get(name)?.iter().map(|block| block.to).max()
     }
 
     /// The nodes that have history.
     pub(crate) fn nodes(&self) -> Vec<NodeName> {
-        self.blocks.lock().keys().cloned().collect()
+        self.blocks.lock().keys().filter_map(|name| name.parse().ok()).collect()
     }
 
-    /// Visits the blocks of a node that have buckets in a range, in the order they were written.
+    /// Visits the blocks of a node or a group that have buckets in a range, in the order they were
+    /// written.
     pub(crate) fn read(
         &self,
-        node: &NodeName,
+        name: &str,
         from: UnixMillis,
         to: UnixMillis,
-        mut visit: impl FnMut(Block),
+        mut visit: impl FnMut(&[u8]) -> Result<(), DiskError>,
     ) -> Result<(), DiskError> {
         let wanted: Vec<Place> = {
             let blocks = self.blocks.lock();
-            let of_node = blocks.get(node).map(Vec::as_slice).unwrap_or_default();
-            let overlapping = of_node.iter().filter(|block| block.from < to && block.to >= from);
+            let of_name = blocks.get(name).map(Vec::as_slice).unwrap_or_default();
+            let overlapping = of_name.iter().filter(|block| block.from < to && block.to >= from);
             overlapping.map(|block| block.place).collect()
         };
         for place in wanted {
             let Some(record) = log::read(&self.folder, place)? else { continue };
             let (.., block) =
                 head(&record).ok_or_else(|| DiskError::Decode("a rolled block".to_owned()))?;
-            visit(Block::decode(block)?);
+            visit(block)?;
         }
         Ok(())
     }

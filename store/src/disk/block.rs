@@ -12,6 +12,10 @@ pub(crate) struct Block {
     /// What the journal has up to here is in this block or in earlier ones.
     pub(crate) sequence: u64,
     pub(crate) newest_tick: Option<UnixMillis>,
+    /// The collector's instance and its frame's number at the newest tick.
+    pub(crate) newest_frame: (u64, u64),
+    /// Rows after this that earlier blocks have are from a clock that was wrong.
+    pub(crate) wrong_after: Option<UnixMillis>,
     pub(crate) interval_ms: u32,
     pub(crate) heard_at: UnixMillis,
     /// Ticks and how many microseconds after each one was read.
@@ -58,7 +62,7 @@ pub(crate) struct StoredChunk {
 }
 
 /// Blocks of another version are of another program; what they hold cannot be read by this one.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl Block {
     /// The block as a record.

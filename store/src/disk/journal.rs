@@ -1,4 +1,9 @@
 //! What the journal says of each tick: enough to take it in again.
+//!
+//! A node's frames resemble each other: the same identities, and most values as they were. An entry
+//! is compressed with the frame before it at hand, which makes it a third as long. Every 32nd is on
+//! its own, and so is the first one after a block, so that what is lost with an entry is little and
+//! what a block does not have never depends on what it has.
 
 use kubemonitor_model::{Tick, UnixMillis};
 
@@ -7,8 +12,6 @@ use super::DiskError;
 /// A record of the journal.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Entry {
-    /// Counts all entries; blocks say up to which one they reach.
-    pub(crate) sequence: u64,
     /// The server's clock when it came.
     pub(crate) now: UnixMillis,
     /// Whether it was pushed by somebody else's collector.
@@ -17,16 +20,62 @@ pub(crate) struct Entry {
     pub(crate) tick: Tick,
 }
 
-const FIXED: usize = 8 + 8 + 1;
+/// Entries from one that is on its own to the next.
+const CHAIN: u8 = 32;
 
-/// Everything of an entry but its sequence, which is given when it is queued.
-pub(crate) fn encode(tick: &Tick, pushed: bool, now: UnixMillis) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(8 << 10);
+/// The frame that a node's next entry is written against.
+#[derive(Debug, Default)]
+pub(crate) struct Chain {
+    frame: Vec<u8>,
+    /// Entries since one that was on its own; 0 when the next one is to be.
+    length: u8,
+}
+
+impl Chain {
+    /// The next entry is on its own.
+    pub(crate) fn begin_anew(&mut self) {
+        self.length = 0;
+    }
+
+    /// Everything of an entry but its sequence, which is given when it is queued.
+    pub(crate) fn encode(&mut self, tick: &Tick, now: UnixMillis) -> Vec<u8> {
+        let mut frame = Vec::with_capacity(self.frame.len() + self.frame.len() / 8);
+        kubemonitor_frame::encode(tick, &mut frame);
+        let packed = if self.length == 0 {
+            lz4_flex::block::compress_prepend_size(&frame)
+        } else {
+            lz4_flex::block::compress_prepend_size_with_dict(&frame, &self.frame)
+        };
+        let entry = entry(tick, now, false, self.length, &packed);
+        self.length = (self.length + 1) % CHAIN;
+        self.frame = frame;
+        entry
+    }
+
+    /// Memory it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.frame.capacity()
+    }
+}
+
+/// The entry of what somebody pushed; it is on its own.
+pub(crate) fn encode_pushed(tick: &Tick, now: UnixMillis) -> Vec<u8> {
+    let mut frame = Vec::new();
     kubemonitor_frame::encode(tick, &mut frame);
-    let mut entry = vec![0; 8];
+    entry(tick, now, true, 0, &lz4_flex::block::compress_prepend_size(&frame))
+}
+
+fn entry(tick: &Tick, now: UnixMillis, pushed: bool, length: u8, packed: &[u8]) -> Vec<u8> {
+    let name = tick.node.as_str().as_bytes();
+    let mut entry = Vec::with_capacity(8 + 8 + 3 + name.len() + packed.len());
+    entry.extend_from_slice(&[0; 8]);
     entry.extend_from_slice(&now.0.to_le_bytes());
     entry.push(u8::from(pushed));
-    entry.extend_from_slice(&lz4_flex::block::compress_prepend_size(&frame));
+    entry.push(length);
+    // Names of nodes have at most 253 bytes.
+    entry.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+    entry.extend_from_slice(name);
+    entry.extend_from_slice(packed);
     entry
 }
 
@@ -35,19 +84,158 @@ pub(crate) fn number(entry: &mut [u8], sequence: u64) {
     entry[..8].copy_from_slice(&sequence.to_le_bytes());
 }
 
-/// An entry read back.
-pub(crate) fn decode(entry: &[u8]) -> Result<Entry, DiskError> {
-    let broken = |what: &str| DiskError::Decode(format!("a journal entry: {what}"));
-    let (fixed, packed) = entry.split_first_chunk::<FIXED>().ok_or_else(|| broken("too short"))?;
-    let (sequence, rest) = fixed.split_first_chunk::<8>().ok_or_else(|| broken("too short"))?;
-    let (now, pushed) = rest.split_first_chunk::<8>().ok_or_else(|| broken("too short"))?;
-    let frame =
-        lz4_flex::block::decompress_size_prepended(packed).map_err(|e| broken(&e.to_string()))?;
-    let tick = kubemonitor_frame::decode(&frame).map_err(|e| broken(&e.to_string()))?;
-    Ok(Entry {
-        sequence: u64::from_le_bytes(*sequence),
-        now: UnixMillis(i64::from_le_bytes(*now)),
-        pushed: pushed == [1],
-        tick,
-    })
+/// An entry as it was found: which node it is of is known before it is understood.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) node: Box<str>,
+    record: Vec<u8>,
+}
+
+/// Understands a node's entries, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Unchain {
+    frame: Vec<u8>,
+    /// The chain's length at the next entry; 0 when one was missing.
+    next: u8,
+    /// The last entry that was understood.
+    last: u64,
+}
+
+impl Found {
+    pub(crate) fn read(record: &[u8]) -> Result<Self, DiskError> {
+        let node = head(record).map(|(.., node, _)| node).ok_or_else(|| broken("too short"))?;
+        Ok(Self { node: node.into(), record: record.to_vec() })
+    }
+
+    /// Counts all entries.
+    pub(crate) fn sequence(&self) -> u64 {
+        head(&self.record).map_or(0, |(sequence, ..)| sequence)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.record.len()
+    }
+}
+
+impl Unchain {
+    /// What an entry says; `None` when it was written twice. Entries after a missing one cannot be
+    /// understood until one is on its own.
+    pub(crate) fn decode(&mut self, found: &Found) -> Result<Option<Entry>, DiskError> {
+        let (sequence, now, pushed, length, _, packed) =
+            head(&found.record).ok_or_else(|| broken("too short"))?;
+        let unpacked = |frame: Result<Vec<u8>, lz4_flex::block::DecompressError>| {
+            frame.map_err(|e| broken(&e.to_string()))
+        };
+        let entry = |frame: &[u8]| {
+            let tick = kubemonitor_frame::decode(frame).map_err(|e| broken(&e.to_string()))?;
+            Ok(Some(Entry { now, pushed, tick }))
+        };
+        if sequence <= self.last {
+            return Ok(None);
+        }
+        if pushed {
+            return entry(&unpacked(lz4_flex::block::decompress_size_prepended(packed))?);
+        }
+        let expected = std::mem::take(&mut self.next);
+        let frame = match length {
+            0 => unpacked(lz4_flex::block::decompress_size_prepended(packed))?,
+            _ if length == expected => {
+                let frame = &self.frame;
+                unpacked(lz4_flex::block::decompress_size_prepended_with_dict(packed, frame))?
+            }
+            _ => return Err(broken("the one before it is missing")),
+        };
+        let entry = entry(&frame)?;
+        self.next = (length + 1) % CHAIN;
+        self.frame = frame;
+        self.last = sequence;
+        Ok(entry)
+    }
+}
+
+type Head<'a> = (u64, UnixMillis, bool, u8, &'a str, &'a [u8]);
+
+/// Sequence, clock, origin, place in the chain, node, and the rest.
+fn head(record: &[u8]) -> Option<Head<'_>> {
+    let (sequence, rest) = record.split_first_chunk()?;
+    let (now, rest) = rest.split_first_chunk()?;
+    let (&[pushed, chained, name_length], rest) = rest.split_first_chunk()?;
+    let (name, packed) = rest.split_at_checked(usize::from(name_length))?;
+    let now = UnixMillis(i64::from_le_bytes(*now));
+    let name = std::str::from_utf8(name).ok()?;
+    Some((u64::from_le_bytes(*sequence), now, pushed == 1, chained, name, packed))
+}
+
+fn broken(what: &str) -> DiskError {
+    DiskError::Decode(format!("a journal entry: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, Row};
+
+    use super::*;
+
+    fn tick(number: u64) -> Tick {
+        let row = |pod: u64| {
+            let mut row = Row::new(EntityKind::Pod);
+            row.set(Metric::CpuUsage, Some(number * 1_000_003 * (pod % 3)));
+            row.set(Metric::MemoryUsage, Some(pod << 20));
+            // As random as identities are: nothing that a frame could be shortened by on its own.
+            let mixed = u128::from(pod + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+            let id = EntityId::Uuid(mixed.to_be_bytes());
+            EntityRow { id, parent: None, qos: None, newborn: false, row }
+        };
+        Tick {
+            node: "node-1".parse().unwrap(),
+            instance: 1,
+            sequence: number,
+            at: UnixMillis(number.cast_signed() * 5000),
+            read_delay_us: 0,
+            interval_ms: 5000,
+            rows: (0..30).map(row).collect(),
+        }
+    }
+
+    fn found(chain: &mut Chain, number: u64) -> Found {
+        let mut entry = chain.encode(&tick(number), UnixMillis(7));
+        super::number(&mut entry, number);
+        Found::read(&entry).unwrap()
+    }
+
+    #[test]
+    fn a_chain_is_understood_and_much_shorter_than_its_frames() {
+        let (mut chain, mut unchain) = (Chain::default(), Unchain::default());
+        let mut lengths = Vec::new();
+        for number in 1..100 {
+            let found = found(&mut chain, number);
+            lengths.push(found.len());
+            let entry = unchain.decode(&found).unwrap().unwrap();
+            assert_eq!((entry.now, entry.tick), (UnixMillis(7), tick(number)));
+            assert_eq!(unchain.decode(&found).unwrap(), None, "twice is once");
+        }
+        assert!(lengths[1] * 2 < lengths[0], "{lengths:?}");
+    }
+
+    #[test]
+    fn after_a_missing_entry_the_next_one_on_its_own_is_understood() {
+        let (mut chain, mut unchain) = (Chain::default(), Unchain::default());
+        let found: Vec<_> = (1..71).map(|number| found(&mut chain, number)).collect();
+        let missing = 5;
+        let understood: Vec<usize> =
+            (0..70).filter(|&i| i != missing && unchain.decode(&found[i]).is_ok()).collect();
+        assert_eq!(understood, (0..missing).chain(usize::from(CHAIN)..70).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_was_pushed_stands_between_the_entries_of_a_chain() {
+        let (mut chain, mut unchain) = (Chain::default(), Unchain::default());
+        let (one, two) = (found(&mut chain, 1), found(&mut chain, 2));
+        let mut pushed = encode_pushed(&tick(9), UnixMillis(7));
+        super::number(&mut pushed, 1 << 40);
+        let pushed = Found::read(&pushed).unwrap();
+        assert!(unchain.decode(&one).is_ok());
+        assert!(unchain.decode(&pushed).unwrap().unwrap().pushed);
+        assert!(unchain.decode(&two).is_ok());
+    }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Log {
     /// Bytes of each file, the one being written to last.
     files: BTreeMap<UnixMillis, u64>,
     open: Option<(UnixMillis, File)>,
+    /// How much of the open file is surely on the disk.
+    synced: u64,
     /// Appended and not yet given to the kernel.
     buffer: Vec<u8>,
 }
@@ -103,7 +105,8 @@ impl Log {
         mut whole: impl FnMut(UnixMillis, &mut File, u64) -> io::Result<u64>,
     ) -> Result<(Self, Cut), DiskError> {
         fs::create_dir_all(&folder).map_err(|e| DiskError::io("create", &folder, e))?;
-        let mut log = Self { folder, files: BTreeMap::new(), open: None, buffer: Vec::new() };
+        let mut log =
+            Self { folder, files: BTreeMap::new(), open: None, synced: 0, buffer: Vec::new() };
         let mut cut = Cut::default();
         for name in log.names()? {
             let path = log.path(name);
@@ -126,7 +129,7 @@ impl Log {
         Ok((log, cut))
     }
 
-    /// Adds a record. It is the kernel's after [`Log::flush`], the disk's after [`Log::sync`].
+    /// Adds a record. It is on the disk after [`Log::sync`].
     /// Records go to the file begun last, or one begun at `now` where there is none.
     pub(crate) fn append(&mut self, payload: &[u8], now: UnixMillis) -> Result<Place, DiskError> {
         let name = match &self.open {
@@ -145,29 +148,39 @@ impl Log {
         Ok(Place { file: name, offset, length })
     }
 
-    /// Gives what was appended to the kernel. After an error nothing of it is in the file, and the
-    /// same call may be tried again.
-    pub(crate) fn flush(&mut self) -> Result<(), DiskError> {
-        let Some((name, file)) = self.open.as_mut().filter(|_| !self.buffer.is_empty()) else {
-            return Ok(());
-        };
-        let size = self.files.get(name).copied().unwrap_or(0);
-        if let Err(error) = file.write_all(&self.buffer) {
+    /// Gives what was appended to the kernel, and waits until the disk has it. After an error the
+    /// file is left as it surely is and not written to again: what follows something torn would be
+    /// lost with it, and after a failed sync nobody knows which pages the disk has.
+    pub(crate) fn sync(&mut self) -> Result<(), DiskError> {
+        let Some((name, file)) = self.open.as_mut() else { return Ok(()) };
+        let written = file.write_all(&self.buffer).map_err(|error| ("write", error));
+        let synced = written.and_then(|()| file.sync_data().map_err(|error| ("sync", error)));
+        if let Err((action, error)) = synced {
             let path = self.folder.join(file_name(*name));
-            // Part of it may have been written: the next try must find the old end.
-            file.set_len(size).map_err(|e| DiskError::io("cut", &path, e))?;
-            return Err(DiskError::io("write", &path, error));
+            self.abandon();
+            return Err(DiskError::io(action, &path, error));
         }
-        self.files.insert(*name, size + self.buffer.len() as u64);
+        self.synced += self.buffer.len() as u64;
+        self.files.insert(*name, self.synced);
         self.buffer.clear();
         Ok(())
     }
 
-    /// Waits until the disk has what was flushed.
-    pub(crate) fn sync(&mut self) -> Result<(), DiskError> {
-        self.flush()?;
-        let Some((name, file)) = self.open.as_ref() else { return Ok(()) };
-        file.sync_data().map_err(|e| DiskError::io("sync", &self.path(*name), e))
+    /// Cuts the open file back to what surely is on the disk, as far as the disk lets it, and closes
+    /// it. Where it does not, the next start cuts it.
+    fn abandon(&mut self) {
+        let Some((name, file)) = self.open.take() else { return };
+        self.buffer.clear();
+        let path = self.path(name);
+        let outcome = if self.synced == 0 {
+            self.files.remove(&name);
+            fs::remove_file(&path)
+        } else {
+            file.set_len(self.synced)
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(path = %path.display(), %error, "a torn record stays until the next start");
+        }
     }
 
     /// The same, when there is anything to wait for.
@@ -191,8 +204,12 @@ impl Log {
             .append(true)
             .open(&path)
             .map_err(|e| DiskError::io("create", &path, e))?;
+        // A file whose name is not on the disk would be lost with all it holds.
+        File::open(&self.folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|e| DiskError::io("sync", &self.folder, e))?;
         self.files.insert(name, 0);
-        self.open = Some((name, file));
+        (self.open, self.synced) = (Some((name, file)), 0);
         Ok(name)
     }
 
@@ -222,6 +239,15 @@ impl Log {
         };
         self.drop_file(oldest)?;
         Ok(true)
+    }
+
+    /// Drops all files.
+    pub(crate) fn clear(&mut self) -> Result<(), DiskError> {
+        self.open = None;
+        while let Some((&oldest, _)) = self.files.first_key_value() {
+            self.drop_file(oldest)?;
+        }
+        Ok(())
     }
 
     /// When the oldest file was begun.
@@ -332,6 +358,41 @@ mod tests {
         assert_eq!(log.files.keys().next(), Some(&UnixMillis(2000)));
         assert!(log.drop_oldest().unwrap());
         assert!(!log.drop_oldest().unwrap(), "the file being written to stays");
+    }
+
+    /// Writes more than files may have, in a process of its own: the limit is the process's.
+    #[test]
+    fn nothing_is_written_behind_a_torn_record() {
+        const FOLDER: &str = "KEPT_IN";
+        if let Ok(folder) = std::env::var(FOLDER) {
+            return write_until_refused(Path::new(&folder));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let test = "disk::log::tests::nothing_is_written_behind_a_torn_record";
+        let status = std::process::Command::new("sh")
+            // Blocks of 512 bytes; the signal that comes with the limit is ignored.
+            .args(["-c", "trap '' XFSZ; ulimit -f 2; exec \"$0\" --exact \"$1\""])
+            .arg(std::env::current_exe().unwrap())
+            .arg(test)
+            .env(FOLDER, folder.path())
+            .stdout(std::process::Stdio::null())
+            .status();
+        assert!(status.unwrap().success());
+        let (_, cut, records) = opened(folder.path());
+        assert_eq!(cut, Cut::default(), "the torn record was cut off at once");
+        assert_eq!(records.iter().map(|r| r[0]).collect::<Vec<_>>(), [1, 3]);
+    }
+
+    fn write_until_refused(folder: &Path) {
+        let (mut log, ..) = opened(folder);
+        let mut written = |number: u8, length| {
+            log.append(&vec![number; length], UnixMillis(7)).unwrap();
+            log.sync()
+        };
+        written(1, 600).unwrap();
+        let error = written(2, 600).unwrap_err();
+        assert!(matches!(error, DiskError::Io { action: "write", .. }), "{error}");
+        written(3, 600).unwrap();
     }
 
     proptest! {

@@ -23,10 +23,10 @@ use std::{
 };
 
 pub(crate) use self::{
-    archive::{Level, RolledBlock},
+    archive::{Archive, Level, RolledBlock},
     block::{Block, Restart, StoredChunk, StoredSeries},
-    journal::{Entry, encode as encode_entry},
-    writer::{Disk, Found, Horizons},
+    journal::{Chain, Entry, Found, Unchain, encode_pushed},
+    writer::{Disk, Horizons, Recovery},
 };
 
 /// How the store is kept on disk.

@@ -14,9 +14,10 @@ use parking_lot::{Condvar, Mutex};
 use super::{
     Block, DiskError, DiskSettings, DiskStatus, Fsync,
     archive::{Archive, Level, RolledBlock},
-    journal::{self, Entry},
+    journal::{self, Found},
     log::{Cut, Log},
 };
+use crate::parallel;
 
 /// Entries waiting for the disk beyond this are let go, oldest first: memory is not for queues.
 const MAX_WAITING_BYTES: usize = 64 << 20;
@@ -28,10 +29,70 @@ const BLOCKS_FILE_MS: i64 = 900_000;
 /// How long the disk is left alone after it refused.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// What was on the disk.
-pub(crate) struct Found {
-    pub(crate) blocks: Vec<Block>,
-    pub(crate) entries: Vec<Entry>,
+/// Takes in what was on the disk, some of it at a time: all of it at once would be held twice.
+pub(crate) trait Recovery {
+    /// Blocks, in the order they were written.
+    fn blocks(&mut self, blocks: Vec<Block>);
+    /// All blocks have come.
+    fn settle(&mut self, archives: &[Archive; 2]);
+    /// Entries, in the order they were written. Gives the bytes of those that make no sense.
+    fn entries(&mut self, entries: Vec<Found>) -> u64;
+}
+
+/// Bytes of records that are decoded at a time, by all processors together.
+const DECODED_AT_ONCE: usize = 4 << 20;
+
+/// Records on their way from a log to whoever takes them in.
+struct Batches<T, D, F> {
+    records: Vec<Vec<u8>>,
+    bytes: usize,
+    /// Bytes of records that could not be understood.
+    broken: u64,
+    decode: D,
+    take: F,
+    decoded: std::marker::PhantomData<T>,
+}
+
+impl<T: Send, D, F> Batches<T, D, F>
+where
+    D: Fn(&[u8]) -> Result<T, DiskError> + Sync,
+    F: FnMut(Vec<T>) -> u64,
+{
+    fn new(decode: D, take: F) -> Self {
+        let decoded = std::marker::PhantomData;
+        Self { records: Vec::new(), bytes: 0, broken: 0, decode, take, decoded }
+    }
+
+    fn add(&mut self, record: &[u8]) {
+        self.bytes += record.len();
+        self.records.push(record.to_vec());
+        if self.bytes >= DECODED_AT_ONCE {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.bytes = 0;
+        let records = std::mem::take(&mut self.records);
+        let sizes: Vec<_> = records.iter().map(Vec::len).collect();
+        let decoded = parallel::mapped(records, |record| (self.decode)(&record));
+        let mut whole = Vec::with_capacity(decoded.len());
+        for (outcome, size) in decoded.into_iter().zip(sizes) {
+            match outcome {
+                Ok(record) => whole.push(record),
+                Err(error) => {
+                    tracing::warn!(%error, "a record is left out");
+                    self.broken += size as u64;
+                }
+            }
+        }
+        self.broken += (self.take)(whole);
+    }
+
+    fn finish(mut self) -> u64 {
+        self.flush();
+        self.broken
+    }
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +108,8 @@ struct Waiting {
     lost_entries: u64,
     status: DiskStatus,
     closing: bool,
+    /// Blocks have all entries before this one.
+    in_blocks: u64,
 }
 
 #[derive(Debug)]
@@ -80,31 +143,33 @@ pub(crate) struct Horizons {
 }
 
 impl Disk {
-    /// Opens the folder and reads what it holds.
-    pub(crate) fn open(settings: &DiskSettings) -> Result<(Self, Found), DiskError> {
+    /// Opens the folder and hands on what it holds.
+    pub(crate) fn open(
+        settings: &DiskSettings,
+        recovery: &mut impl Recovery,
+    ) -> Result<Self, DiskError> {
         let folder = &settings.folder;
         std::fs::create_dir_all(folder).map_err(|e| DiskError::io("create", folder, e))?;
         let lock = lock(settings)?;
-        let mut found = Found { blocks: Vec::new(), entries: Vec::new() };
-        let mut broken = 0;
-        let (blocks, blocks_cut) =
-            Log::open(folder.join("blocks"), |record| match Block::decode(record) {
-                Ok(block) => found.blocks.push(block),
-                Err(error) => {
-                    tracing::warn!(%error, "a block is left out");
-                    broken += record.len() as u64;
-                }
-            })?;
-        let (journal, journal_cut) =
-            Log::open(folder.join("journal"), |record| match journal::decode(record) {
-                Ok(entry) => found.entries.push(entry),
-                Err(error) => {
-                    tracing::warn!(%error, "an entry is left out");
-                    broken += record.len() as u64;
-                }
-            })?;
         let (minutes, minutes_log, minutes_cut) = Archive::open(folder, Level::Minutes)?;
         let (quarters, quarters_log, quarters_cut) = Archive::open(folder, Level::Quarters)?;
+        let archives = Arc::new([minutes, quarters]);
+        let mut last = 0;
+        let mut batches = Batches::new(Block::decode, |blocks: Vec<Block>| {
+            last = blocks.iter().map(|block| block.sequence).max().unwrap_or(0).max(last);
+            recovery.blocks(blocks);
+            0
+        });
+        let (blocks, blocks_cut) = Log::open(folder.join("blocks"), |record| batches.add(record))?;
+        let mut broken = batches.finish();
+        recovery.settle(&archives);
+        let mut batches = Batches::new(Found::read, |entries: Vec<Found>| {
+            last = entries.iter().map(Found::sequence).max().unwrap_or(0).max(last);
+            recovery.entries(entries)
+        });
+        let (journal, journal_cut) =
+            Log::open(folder.join("journal"), |record| batches.add(record))?;
+        broken += batches.finish();
         let rolled_cut_bytes = minutes_cut.bytes + quarters_cut.bytes;
         report_cut(minutes_cut, "1m");
         report_cut(quarters_cut, "15m");
@@ -112,11 +177,8 @@ impl Disk {
         report_cut(blocks_cut, "blocks");
         report_cut(journal_cut, "journal");
 
-        let last = found.entries.iter().map(|entry| entry.sequence).max().unwrap_or(0);
-        let last = found.blocks.iter().map(|block| block.sequence).max().unwrap_or(0).max(last);
         let rolled_bytes = minutes_log.bytes() + quarters_log.bytes();
         let bytes = blocks.bytes() + journal.bytes() + rolled_bytes;
-        let archives = Arc::new([minutes, quarters]);
         let waiting = Waiting {
             next_sequence: last + 1,
             durable: last,
@@ -155,7 +217,7 @@ impl Disk {
             horizons,
             thread: Mutex::new(Some(thread)),
         };
-        Ok((disk, found))
+        Ok(disk)
     }
 
     /// Queues an entry; gives its sequence. Entries of one node must be queued in the order in
@@ -238,6 +300,13 @@ impl Disk {
         DiskStatus { lost_entries: waiting.lost_entries, ..waiting.status.clone() }
     }
 
+    /// The same, where blocks that were handed over have all entries before `sequence`: the journal
+    /// goes if there are no others.
+    pub(crate) fn close_sealed(&self, sequence: u64) {
+        self.shared.waiting.lock().in_blocks = sequence;
+        self.close();
+    }
+
     /// Writes what waits and ends the thread.
     pub(crate) fn close(&self) {
         self.shared.waiting.lock().closing = true;
@@ -304,7 +373,10 @@ impl Writer {
             let closing = self.wait();
             // Taken before the queues: what it counts on is in them, or was.
             let horizons = self.horizons.try_recv().ok();
-            let outcome = self.write().and_then(|()| self.retire(horizons));
+            let mut outcome = self.write().and_then(|()| self.retire(horizons));
+            if closing && outcome.is_ok() && self.is_all_in_blocks() {
+                outcome = self.journal.clear();
+            }
             self.report(&outcome);
             if closing {
                 return;
@@ -313,6 +385,11 @@ impl Writer {
                 std::thread::sleep(PAUSE);
             }
         }
+    }
+
+    fn is_all_in_blocks(&self) -> bool {
+        let waiting = self.shared.waiting.lock();
+        waiting.in_blocks == waiting.next_sequence
     }
 
     /// Waits for the commit interval, or until somebody cannot.
@@ -338,7 +415,7 @@ impl Writer {
                 log.begin_file(now)?;
             }
         }
-        let (batch, last) = {
+        let (mut batch, last) = {
             let mut waiting = self.shared.waiting.lock();
             waiting.entry_bytes = 0;
             waiting.block_bytes = 0;
@@ -349,7 +426,7 @@ impl Writer {
             };
             (batch, waiting.next_sequence - 1)
         };
-        if let Err(error) = self.append(&batch, now) {
+        if let Err(error) = self.append(&mut batch, now) {
             self.journal.forget_unwritten();
             self.blocks.forget_unwritten();
             self.rolled.iter_mut().for_each(Log::forget_unwritten);
@@ -360,17 +437,19 @@ impl Writer {
         Ok(())
     }
 
-    /// An entry that is found twice is a duplicate, a block replaces itself: what was written
-    /// before an error, and is written again, does no harm.
-    fn append(&mut self, batch: &Batch, now: UnixMillis) -> Result<(), DiskError> {
+    /// Takes from the batch what is on the disk. A block of a log that refused half way may be there
+    /// twice then: it replaces itself.
+    fn append(&mut self, batch: &mut Batch, now: UnixMillis) -> Result<(), DiskError> {
         for entry in &batch.entries {
             self.journal.append(entry, now)?;
         }
         self.journal.sync_if_any()?;
+        batch.entries.clear();
         for block in &batch.blocks {
             self.blocks.append(block, now)?;
         }
         self.blocks.sync_if_any()?;
+        batch.blocks.clear();
         let mut places = Vec::new();
         for rolled in &batch.rolled {
             let log = &mut self.rolled[rolled.level as usize];
@@ -379,9 +458,9 @@ impl Writer {
         for log in &mut self.rolled {
             log.sync_if_any()?;
         }
-        for (rolled, place) in batch.rolled.iter().zip(places) {
+        for (rolled, place) in batch.rolled.drain(..).zip(places) {
             let archive = &self.archives[rolled.level as usize];
-            archive.shelve(rolled.node.clone(), rolled.from, rolled.to, place);
+            archive.shelve(rolled.name, rolled.from, rolled.to, place);
         }
         Ok(())
     }
