@@ -70,7 +70,7 @@ else
 fi
 if [[ -r /proc/pressure/cpu ]] && head -1 /proc/pressure/cpu >/dev/null 2>&1; then line PSI yes; else line PSI "no (psi=0, or not built in)"; fi
 if ((cgroup_version == 1)) && [[ $(printf '6.10\n%s\n' "$(uname -r)" | sort --version-sort | head -1) == 6.10 ]]; then
-  warn "Linux 6.10 and later count no I/O on cgroup v1 for a disk that nobody has set a limit for: disk figures of pods may stay at 0"
+  warn "Linux 6.10 and later count no I/O on cgroup v1 for a disk that nobody has set a limit for: until then disk figures of pods are not known (null)"
 fi
 
 step "Pods"
