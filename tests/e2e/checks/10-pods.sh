@@ -44,9 +44,10 @@ on_host_network() {
     | .annotations["kubernetes.io/config.hash"] // .uid]'
 }
 
-# Pods on the host's network have no network of their own: null, not 0 and not the node's.
+# Pods on the host's network have no network of their own: null, not 0 and not the node's. Nor can one
+# be told of pods none of whose containers runs at present, as when they crash.
 wrong_networks() {
-  wrong '.[] | (.uid | IN($host[][])) as $on_host
+  wrong '.[] | select(.container_count > 0) | (.uid | IN($host[][])) as $on_host
     | select((.network_rx_bytes == null) != $on_host or (.network_tx_bytes == null) != $on_host)
     | "\(.namespace)/\(.pod_name): on the host'\''s network: \($on_host), received: \(.network_rx_bytes)"' \
     /api/pods --slurpfile host <(on_host_network)

@@ -16,9 +16,11 @@ absent_nodes() {
     [.items[].metadata.name] as $told | $there[0][].node_name | select(IN($told[]) | not)'
 }
 
+# Of pods none of whose containers runs at present nothing is told.
 absent_pods() {
   metrics pods | jq --raw-output --slurpfile there <(ask /api/pods) '
-    [.items[].metadata | "\(.namespace)/\(.name)"] as $told | $there[0][] | "\(.namespace)/\(.pod_name)" | select(IN($told[]) | not)'
+    [.items[].metadata | "\(.namespace)/\(.name)"] as $told
+    | $there[0][] | select(.container_count > 0) | "\(.namespace)/\(.pod_name)" | select(IN($told[]) | not)'
 }
 
 # Namespaced, chosen by label, and one by one; each pod with its containers and without its sandbox.
