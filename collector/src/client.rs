@@ -45,6 +45,9 @@ const LONGEST_DETAIL: usize = 300;
 /// A server that asks for a longer wait is asked again after this long.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
+/// Frames are not held back for longer, whatever a server asks for.
+const LONGEST_SPREAD: Duration = Duration::from_secs(5);
+
 /// Why no frame can be sent at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -80,8 +83,11 @@ pub enum ClientError {
 /// What became of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// The server has it.
-    Taken,
+    /// The server has it, and would like all senders' next ones over this time after a tick.
+    Taken {
+        /// From the tick on.
+        spread: Duration,
+    },
     /// The server will never take it.
     Refused(String),
     /// Not now: why, and how long the server asked to be left alone.
@@ -145,11 +151,11 @@ impl Client {
 
     async fn answer(&mut self, response: Response<Incoming>) -> Answer {
         let status = response.status();
-        let after = retry_after(&response);
+        let (after, spread) = (retry_after(&response), spread(&response));
         // Read in any case: a connection with an answer left in it cannot be used again.
         let text = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
         if status.is_success() {
-            return Answer::Taken;
+            return Answer::Taken { spread };
         }
         let text = text.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let why = format!("{status} {}", one_line(&text)).trim_end().to_owned();
@@ -174,6 +180,12 @@ fn later(why: String) -> Answer {
 fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
+}
+
+fn spread(response: &Response<Incoming>) -> Duration {
+    let header = response.headers().get(kubemonitor_frame::SPREAD_HEADER);
+    let millis = header.and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
+    Duration::from_millis(millis).min(LONGEST_SPREAD)
 }
 
 /// The beginning of a text, such that it cannot break the log's lines.
@@ -258,6 +270,8 @@ mod tests {
     use super::*;
     use crate::test_server::{Reply, Server};
 
+    const TAKEN: Answer = Answer::Taken { spread: Duration::ZERO };
+
     fn settings(server: &str) -> Settings {
         Settings {
             server: server.parse().expect("an address"),
@@ -305,7 +319,7 @@ mod tests {
         for status in statuses {
             let answer = client.post(&frame()).await;
             let as_expected = match status {
-                200 | 204 => answer == Answer::Taken,
+                200 | 204 => answer == TAKEN,
                 400 | 413 | 415 => matches!(answer, Answer::Refused(_)),
                 _ => matches!(answer, Answer::Later { after: None, .. }),
             };
@@ -343,7 +357,7 @@ mod tests {
         let mut client = Client::new(&settings(&server.url())).expect("a client");
         client.answer_timeout = Duration::from_millis(100);
         assert_eq!(why(client.post(&frame()).await), "no answer within 100ms");
-        assert_eq!(client.post(&frame()).await, Answer::Taken);
+        assert_eq!(client.post(&frame()).await, TAKEN);
     }
 
     #[tokio::test]
@@ -364,10 +378,10 @@ mod tests {
         let settings =
             Settings { token_file: Some(token.path().to_owned()), ..settings(&server.url()) };
         let mut client = Client::new(&settings).expect("a client");
-        assert_eq!(client.post(&frame()).await, Answer::Taken);
+        assert_eq!(client.post(&frame()).await, TAKEN);
         fs::write(token.path(), "two").expect("written");
         assert!(why(client.post(&frame()).await).starts_with("401 Unauthorized"));
-        assert_eq!(client.post(&frame()).await, Answer::Taken);
+        assert_eq!(client.post(&frame()).await, TAKEN);
     }
 
     #[tokio::test]
@@ -388,7 +402,7 @@ mod tests {
         let ca = file(&cert.pem());
         let trusting = Settings { ca_file: Some(ca.path().to_owned()), ..settings(&url) };
         let mut client = Client::new(&trusting).expect("a client");
-        assert_eq!(client.post(&frame()).await, Answer::Taken);
+        assert_eq!(client.post(&frame()).await, TAKEN);
 
         let other = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         let other = file(&other.cert.pem());

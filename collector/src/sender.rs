@@ -19,11 +19,16 @@ pub(crate) struct Sender {
     backoff: Backoff,
     /// Since when the server has taken nothing.
     lost_since: Option<Instant>,
+    /// How long after a tick the server wants the last sender's frame.
+    spread: Duration,
+    /// This sender's place in that time, from 0 to 1.
+    place: f64,
 }
 
 impl Sender {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, backoff: Backoff::default(), lost_since: None }
+        let (backoff, place) = (Backoff::default(), fastrand::f64());
+        Self { client, backoff, lost_since: None, spread: Duration::ZERO, place }
     }
 
     /// Sends whatever comes, for ever. May be dropped at any point: a frame whose answer was not
@@ -31,6 +36,10 @@ impl Sender {
     pub(crate) async fn deliver(&mut self, outbox: &Outbox) -> Infallible {
         loop {
             let frame = outbox.first().await;
+            if outbox.len() == 1 {
+                // All nodes tick at once. Thousands of frames at once would make each wait for all.
+                tokio::time::sleep(self.spread.mul_f64(self.place)).await;
+            }
             self.attempt(&frame, outbox).await;
         }
     }
@@ -46,7 +55,8 @@ impl Sender {
     /// One attempt, and the wait before the next if it fails.
     async fn attempt(&mut self, frame: &Frame, outbox: &Outbox) {
         match self.client.post(frame).await {
-            Answer::Taken => {
+            Answer::Taken { spread } => {
+                self.spread = spread;
                 outbox.remove(frame.sequence);
                 debug!(sequence = frame.sequence, bytes = frame.bytes.len(), "sent");
                 self.reached(outbox);
@@ -179,6 +189,30 @@ mod tests {
             let [refused, taken] = &server.received()[..] else { panic!("two requests") };
             assert!(taken.at - refused.at >= Duration::from_secs(1));
         }
+    }
+
+    #[tokio::test]
+    async fn frames_wait_for_their_place_in_the_time_that_the_server_asks_for() {
+        let server = Server::start([Reply::Spread(400)]).await;
+        let outbox = outbox([1]);
+        let mut sender = sender(&server.url());
+        sender.place = 0.5;
+        let delivery = {
+            let outbox = Arc::clone(&outbox);
+            tokio::spawn(async move { sender.deliver(&outbox).await })
+        };
+        server.takes(1).await;
+        let pushed = Instant::now();
+        outbox.push(frame(2));
+        server.takes(2).await;
+        let waited = server.received()[1].at - pushed;
+        assert!((200..400).contains(&waited.as_millis()), "{waited:?}");
+        // The answer before asked for nothing.
+        let pushed = Instant::now();
+        outbox.push(frame(3));
+        server.takes(3).await;
+        assert!((server.received()[2].at - pushed).as_millis() < 200);
+        delivery.abort();
     }
 
     #[tokio::test]

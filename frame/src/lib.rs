@@ -19,6 +19,10 @@ pub use error::{FrameError, Problem};
 /// The media type of a frame, for HTTP's `Content-Type`.
 pub const CONTENT_TYPE: &str = "application/vnd.kubemonitor.frame";
 
+/// The header of an answer that says over how many milliseconds after a tick the senders are to
+/// spread their frames, each in a place of its own.
+pub const SPREAD_HEADER: &str = "x-kubemonitor-spread-ms";
+
 /// The longest frame a decoder looks at: ten times what a node with 500 pods sends.
 pub const MAX_FRAME_BYTES: usize = 1 << 20;
 

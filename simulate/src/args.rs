@@ -78,9 +78,10 @@ pub struct Args {
     connections: Option<usize>,
 
     /// How long into a tick the last node sends its frame, by the clock; the others before it
-    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = spread)]
+    /// [default: as the server asks, which collectors heed]
+    #[arg(long, value_name = "TIME", value_parser = spread)]
     #[arg(conflicts_with = "fast")]
-    spread: Duration,
+    spread: Option<Duration>,
 
     /// Containers, in percent, that do nothing but answer a probe once a minute
     #[arg(long, value_name = "PERCENT", default_value_t = 60)]
@@ -204,7 +205,7 @@ mod tests {
     fn by_the_clock_every_node_has_its_connection() {
         let plan = args(&["--nodes", "7"]).plan().unwrap();
         assert_eq!((plan.connections, plan.ticks), (7, 120));
-        assert_eq!(plan.pace, Pace::Clock(Duration::from_millis(500)));
+        assert_eq!(plan.pace, Pace::Clock(None));
         let plan = args(&["--nodes", "7", "--fast"]).plan().unwrap();
         assert_eq!((plan.connections, plan.pace), (8, Pace::Unpaced));
     }
@@ -216,7 +217,7 @@ mod tests {
         assert_eq!((shape.nodes, shape.pods, shape.containers), (5000, 30, 2));
         assert_eq!((shape.interval.millis(), shape.idle_percent), (1000, 90));
         assert_eq!(shape.pod_lifetime, Duration::from_secs(120));
-        assert_eq!(args(&["--spread=0"]).plan().unwrap().pace, Pace::Clock(Duration::ZERO));
+        assert_eq!(args(&["--spread=0"]).plan().unwrap().pace, Pace::Clock(Some(Duration::ZERO)));
         let wrong = ["--idle=101", "--interval=0", "--server=example", "--fast --spread=1s"];
         for flags in wrong {
             let flags = ["simulate"].into_iter().chain(flags.split(' '));

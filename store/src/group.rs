@@ -310,27 +310,32 @@ impl Group {
     /// Of a [`Group::scratch`] that was filled: makes its totals end where the group's do.
     pub(crate) fn align_totals(&self) {
         let mut state = self.state.lock();
-        let counted = state.totals;
-        for (base, counted) in state.base.iter_mut().zip(counted) {
-            base.total = base.total.wrapping_sub(counted.total);
-            base.terms = base.terms.saturating_sub(counted.terms);
+        let State { base, totals, .. } = &mut *state;
+        for (base, total) in base.iter_mut().zip(totals) {
+            let (end, counted) = (*base, *total);
+            base.total = end.total.wrapping_sub(counted.total);
+            base.terms = end.terms.saturating_sub(counted.terms);
+            *total = end;
         }
     }
 
     /// The sums at the ticks of a range, oldest first.
     pub(crate) fn window(&self, range: TimeRange) -> Vec<GroupSample> {
         let state = self.state.lock();
-        let mut totals = state.base;
+        // From the newest back: what is asked for mostly is the end of what there is.
+        let mut totals = state.totals;
         let mut samples = Vec::new();
-        for slot in &state.slots {
-            for (total, grown) in totals.iter_mut().zip(&slot.grown) {
-                total.total = total.total.wrapping_add(grown.total);
-                total.terms += grown.terms;
-            }
+        for slot in state.slots.iter().rev().take_while(|slot| slot.at >= range.from.0) {
             if slot.shares.pods > 0 && range.contains(UnixMillis(slot.at)) {
                 samples.push(slot.shares.sample(UnixMillis(slot.at), &totals));
             }
+            for (total, grown) in totals.iter_mut().zip(&slot.grown) {
+                total.total = total.total.wrapping_sub(grown.total);
+                total.terms = total.terms.saturating_sub(grown.terms);
+            }
         }
+        drop(state);
+        samples.reverse();
         samples
     }
 }

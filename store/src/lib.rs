@@ -16,6 +16,7 @@ mod history;
 mod node;
 mod parallel;
 mod registry;
+mod roll_call;
 mod rollup;
 mod sample;
 mod series;
@@ -37,7 +38,7 @@ use rustc_hash::FxBuildHasher;
 use crate::{
     disk::{Archive, Block, Disk, Entry, Found, Level, Recovery, Unchain},
     group::Group,
-    node::{Node, Outcome, Registry as _},
+    node::{Node, NotTaken, Outcome, Registry as _},
     registry::Members,
 };
 pub use crate::{
@@ -235,10 +236,10 @@ impl Store {
             return Err(IngestError::TooEarly { at: tick.at, ahead_ms, limit_ms: early_limit });
         }
         let limit_ms = millis(self.settings.late_limit);
-        let node = self.node_named(&tick.node);
-        let outcome = node.take(tick, limit_ms, now, &self.members).map_err(|late| {
+        let taken = self.on_node(&tick.node, |node| node.take(tick, limit_ms, now, &self.members));
+        let outcome = taken.map_err(|newest| {
             self.counters.refused_ticks.fetch_add(1, Ordering::Relaxed);
-            IngestError::TooLate { at: tick.at, behind_ms: late.newest.since(tick.at), limit_ms }
+            IngestError::TooLate { at: tick.at, behind_ms: newest.since(tick.at), limit_ms }
         })?;
         Ok(self.count(outcome))
     }
@@ -253,8 +254,8 @@ impl Store {
         now: UnixMillis,
     ) -> Result<Receipt, IngestError> {
         let tick = pushed_tick(node.clone(), at, id, row);
-        let node = self.node_named(node);
-        let receipt = self.count(node.push(&tick, now, &self.members));
+        let taken = self.on_node(node, |node| node.push(&tick, now, &self.members));
+        let receipt = self.count(taken.unwrap_or_default());
         if receipt.refused_series > 0 {
             return Err(IngestError::TooManySeries { limit: self.settings.max_series });
         }
@@ -288,7 +289,7 @@ impl Store {
             let mut nodes = self.nodes.write();
             for node in empty {
                 // Somebody may have sent between the two locks.
-                if node.held().series == 0 {
+                if node.retire(&self.members) {
                     nodes.remove(node.name());
                 }
             }
@@ -302,6 +303,11 @@ impl Store {
         let mut names: Vec<_> = self.nodes.read().keys().cloned().collect();
         names.sort_unstable();
         names
+    }
+
+    /// How many nodes there are.
+    pub fn node_count(&self) -> usize {
+        self.nodes.read().len()
     }
 
     /// Lets `read` look at a node, all of one moment. Its collector's next tick waits meanwhile.
@@ -384,20 +390,36 @@ impl Store {
 
     /// The tick up to which all nodes that are still sending have sent.
     fn complete_until(&self) -> UnixMillis {
-        const LAGGARD_MS: i64 = 15_000;
-        let nodes = self.nodes.read();
-        let ticks = || nodes.values().filter_map(|node| node.newest_tick());
-        let Some(newest) = ticks().max() else { return UnixMillis(i64::MAX) };
-        ticks().filter(|&tick| newest.since(tick) <= LAGGARD_MS).min().unwrap_or(newest)
+        self.members.complete_until().unwrap_or(UnixMillis(i64::MAX))
     }
 
     /// Takes in what the journal has.
     fn take_again(&self, Entry { now, pushed, tick, .. }: &Entry) {
-        let node = self.node_named(&tick.node);
-        if *pushed {
-            node.push(tick, *now, &self.members);
-        } else if let Err(late) = node.take(tick, i64::MAX, *now, &self.members) {
-            tracing::debug!(node = %tick.node, ?late, "an entry of the journal is too late");
+        let taken = self.on_node(&tick.node, |node| {
+            if *pushed {
+                node.push(tick, *now, &self.members)
+            } else {
+                node.take(tick, i64::MAX, *now, &self.members)
+            }
+        });
+        if let Err(newest) = taken {
+            tracing::debug!(node = %tick.node, ?newest, "an entry of the journal is too late");
+        }
+    }
+
+    /// Puts something into a node, made if need be. Gives its newest tick when it is too late.
+    fn on_node(
+        &self,
+        name: &NodeName,
+        take: impl Fn(&Arc<Node>) -> Result<Outcome, NotTaken>,
+    ) -> Result<Outcome, UnixMillis> {
+        loop {
+            match take(&self.node_named(name)) {
+                Ok(outcome) => return Ok(outcome),
+                Err(NotTaken::TooLate { newest }) => return Err(newest),
+                // It was just forgotten: the next one of that name is another.
+                Err(NotTaken::Retired) => {}
+            }
         }
     }
 

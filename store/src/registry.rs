@@ -20,6 +20,7 @@ use crate::{
     group::{Group, GroupHistory},
     millis,
     node::{Node, Registry},
+    roll_call::RollCall,
     sample::GroupKey,
 };
 
@@ -44,6 +45,7 @@ struct Member {
 pub(crate) struct Members {
     shards: Vec<Mutex<Shard>>,
     groups: RwLock<ByName<Arc<Group>>>,
+    roll_call: RollCall,
     series: AtomicUsize,
     max_series: usize,
     retention: Duration,
@@ -60,6 +62,7 @@ impl Members {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             groups: RwLock::default(),
+            roll_call: RollCall::default(),
             series: AtomicUsize::new(0),
             max_series: settings.max_series,
             retention: settings.retention,
@@ -115,6 +118,11 @@ impl Members {
 
     pub(crate) fn group(&self, key: &str) -> Option<Arc<Group>> {
         self.groups.read().get(key).cloned()
+    }
+
+    /// The tick up to which all nodes that are still sending have sent; `None` without any.
+    pub(crate) fn complete_until(&self) -> Option<UnixMillis> {
+        self.roll_call.complete_until()
     }
 
     pub(crate) fn groups(&self) -> Vec<GroupKey> {
@@ -177,6 +185,10 @@ impl Registry for Members {
             member.nodes.push(node);
         }
         member.groups.clone()
+    }
+
+    fn moved(&self, from: Option<UnixMillis>, to: Option<UnixMillis>) {
+        self.roll_call.moved(from, to);
     }
 
     fn retention_ms(&self) -> i64 {

@@ -1,6 +1,8 @@
 //! What each pod of a node uses at present, packed: finding the busiest of a large cluster looks at
 //! all pods, and would otherwise wait for memory most of the time.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use kubemonitor_model::{EntityId, EntityKind, Metric, NodeName};
 
 use crate::{Store, series::Series};
@@ -46,19 +48,43 @@ impl PodUsages {
         self.0.extend(pods.map(|(index, series)| PodUsage { index, used: used(series) }));
     }
 
-    /// The pods that use so much or more.
-    fn at_least<'a>(
-        &'a self,
+    /// How much the pods use that use so much or more, and the places of their series.
+    pub(crate) fn at_least(
+        &self,
         usage: Usage,
         least: f64,
-        series: &'a [Series],
-    ) -> impl Iterator<Item = &'a EntityId> {
-        let enough = self.0.iter().filter(move |pod| pod.used[usage as usize] >= least);
-        enough.filter_map(|pod| Some(&series.get(pod.index as usize)?.id))
+    ) -> impl Iterator<Item = (f64, usize)> + '_ {
+        let used = self.0.iter().map(move |pod| (pod.used[usage as usize], pod.index as usize));
+        used.filter(move |(used, _)| *used >= least)
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
         self.0.capacity() * size_of::<PodUsage>()
+    }
+}
+
+/// What the busiest pods of a node use, read without its lock: nodes none of whose pods can be among
+/// the busiest of the cluster need not be visited. What is not known is NaN.
+#[derive(Debug)]
+pub(crate) struct Peaks([AtomicU64; 4]);
+
+impl Default for Peaks {
+    fn default() -> Self {
+        Self([0; 4].map(|_: u64| AtomicU64::new(f64::NAN.to_bits())))
+    }
+}
+
+impl Peaks {
+    /// Notes the most that any pod uses.
+    pub(crate) fn note(&self, usages: &PodUsages) {
+        for (place, peak) in self.0.iter().enumerate() {
+            let most = usages.0.iter().map(|pod| pod.used[place]).fold(f64::NAN, f64::max);
+            peak.store(most.to_bits(), Ordering::Relaxed);
+        }
+    }
+
+    fn of(&self, usage: Usage) -> f64 {
+        f64::from_bits(self.0[usage as usize].load(Ordering::Relaxed))
     }
 }
 
@@ -87,26 +113,26 @@ impl Store {
     /// Ticks that arrive meanwhile may or may not count.
     pub fn busiest_pods(&self, usage: Usage, count: usize) -> Busiest {
         let nodes = self.all_nodes();
-        let mut used = Vec::new();
-        for node in &nodes {
-            node.look_at_usages(|usages, _| {
-                let known = usages.0.iter().map(|pod| pod.used[usage as usize]);
-                used.extend(known.filter(|used| !used.is_nan()));
-            });
+        let mut peaks: Vec<_> = nodes.iter().map(|node| node.peaks().of(usage)).collect();
+        peaks.retain(|peak| !peak.is_nan());
+        // So many nodes have a pod each that uses this much: no pod below is among the first.
+        let bound = nth_largest(&mut peaks, count);
+        let mut candidates = Vec::new();
+        for node in nodes.iter().filter(|node| node.peaks().of(usage) >= bound) {
+            node.pods_using(usage, bound, |used, pod| candidates.push((used, node, pod.clone())));
         }
-        let is_all = used.len() <= count;
-        let least = if is_all || count == 0 {
-            f64::NEG_INFINITY
-        } else {
-            *used.select_nth_unstable_by(count - 1, |a, b| b.total_cmp(a)).1
-        };
-        let mut pods = Vec::new();
-        for node in &nodes {
-            node.look_at_usages(|usages, series| {
-                let chosen = usages.at_least(usage, least, series);
-                pods.extend(chosen.map(|id| (node.name().clone(), id.clone())));
-            });
-        }
-        Busiest { pods, is_all }
+        let is_all = bound == f64::NEG_INFINITY && candidates.len() <= count;
+        let mut used: Vec<_> = candidates.iter().map(|(used, ..)| *used).collect();
+        let least = nth_largest(&mut used, count);
+        let chosen = candidates.into_iter().filter(|(used, ..)| *used >= least);
+        Busiest { pods: chosen.map(|(_, node, pod)| (node.name().clone(), pod)).collect(), is_all }
     }
+}
+
+/// The smallest of the `count` largest; less than all of them when there are not that many.
+fn nth_largest(values: &mut [f64], count: usize) -> f64 {
+    if values.len() <= count || count == 0 {
+        return f64::NEG_INFINITY;
+    }
+    *values.select_nth_unstable_by(count - 1, |a, b| b.total_cmp(a)).1
 }

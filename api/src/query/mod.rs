@@ -8,6 +8,7 @@ mod nodes;
 mod page;
 mod params;
 mod pods;
+mod sorted;
 mod steps;
 mod time;
 mod units;

@@ -4,7 +4,10 @@ use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr};
 
 use utoipa::IntoParams;
 
-use super::params::{Params, Question, documented};
+use super::{
+    params::{Params, Question, documented},
+    sorted,
+};
 use crate::errors::ApiError;
 
 /// The parameters of lists.
@@ -160,12 +163,7 @@ impl PageParams {
         }
         let limit = self.limit.map_or(items.len(), |limit| limit as usize);
         let more = limit < items.len();
-        if more {
-            // What is beyond the page has to be told apart from it, not sorted.
-            items.select_nth_unstable_by(limit, in_order);
-            items.truncate(limit);
-        }
-        items.sort_unstable_by(in_order);
+        let items = sorted::first_of(items, limit, |item| sort.hint(item), in_order);
         let last = items.last().filter(|_| more);
         let next = last.map(|last| Cursor::after(sort, last).to_string());
         Page { items, next }
@@ -185,6 +183,22 @@ impl<'a> Place<'a> {
 }
 
 impl Sort {
+    /// Orders most items as [`Sort::compare`] does, and faster: by their ranks and how their names
+    /// begin.
+    fn hint(self, item: &impl Listed) -> (u64, u128) {
+        let mut start = [0; 16];
+        start.iter_mut().zip(item.key()[0].bytes()).for_each(|(start, byte)| *start = byte);
+        let name = u128::from_be_bytes(start);
+        if self.by == SortBy::Name {
+            return (0, if self.descending { !name } else { name });
+        }
+        let Some(rank) = item.rank() else { return (u64::MAX, name) };
+        // As `f64::total_cmp` has it; the greatest is a NaN, which no rank is.
+        let bits = rank.to_bits();
+        let rank = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+        (if self.descending { !rank } else { rank }, name)
+    }
+
     fn compare(self, a: &Place<'_>, b: &Place<'_>) -> Ordering {
         let turned = |order: Ordering| if self.descending { order.reverse() } else { order };
         match (a.rank, b.rank) {
@@ -355,16 +369,21 @@ mod tests {
     proptest! {
         #[test]
         fn pages_put_together_are_the_whole_list(
-            ranks in prop::collection::vec(prop::option::of(0_u8..5), 0..40),
+            ranks in prop::collection::vec(prop::option::of(-2_i8..5), 0..40),
             limit in 1_u32..9,
             sort in prop::sample::select(vec!["name", "-name", "cpu", "-cpu"]),
         ) {
             let items: Vec<Item> = ranks
                 .iter()
                 .enumerate()
-                .map(|(i, rank)| Item(format!("{i:03}"), rank.map(f64::from)))
+                .map(|(i, rank)| Item(format!("{}{i:03}", "long-".repeat(i % 5)), rank.map(f64::from)))
                 .collect();
             let whole = ask::<PageParams>(&format!("sort={sort}")).unwrap().cut(items.clone());
+            let order = ask::<PageParams>(&format!("sort={sort}")).unwrap().order();
+            let is_in_order = whole.items.is_sorted_by(|a, b| {
+                order.compare(&Place::of(a), &Place::of(b)).is_lt()
+            });
+            prop_assert!(is_in_order);
             let mut pages = Vec::new();
             let mut query = format!("sort={sort}&limit={limit}");
             loop {

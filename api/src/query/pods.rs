@@ -110,6 +110,9 @@ pub(crate) fn pods(
     found
 }
 
+/// One more tells that there is another page; others stand in for those that have just ended.
+const MORE_THAN_ASKED: usize = 64;
+
 /// At least the `count` pods of the cluster that have most of what the list is sorted by, where they
 /// can be found without looking at all of them; `None` where they cannot.
 pub(crate) fn top_pods(
@@ -129,8 +132,7 @@ pub(crate) fn top_pods(
     if when != When::Newest || *filter != PodParams::default() {
         return None;
     }
-    // One more tells that there is another page.
-    let busiest = monitor.store.busiest_pods(usage, count.checked_add(1)?);
+    let busiest = monitor.store.busiest_pods(usage, count.checked_add(MORE_THAN_ASKED)?);
     let mut by_node: HashMap<NodeName, Vec<EntityId>> = HashMap::new();
     for (node, pod) in busiest.pods {
         by_node.entry(node).or_default().push(pod);

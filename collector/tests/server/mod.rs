@@ -30,6 +30,8 @@ pub(crate) enum Reply {
     Status(u16),
     /// Answers with this status and asks to be left alone for so many seconds.
     RetryAfter(u16, u64),
+    /// Takes the frame and asks for the next ones over so many milliseconds.
+    Spread(u64),
     /// Takes the frame and hangs up without an answer.
     HangUp,
     /// Takes the frame and says nothing.
@@ -171,6 +173,7 @@ async fn answer(
     let reply = state.lock().expect("no panic").replies.pop_front().unwrap_or(Reply::Status(204));
     let status = match reply {
         Reply::Status(status) | Reply::RetryAfter(status, _) => Some(status),
+        Reply::Spread(_) => Some(204),
         Reply::Token(token) if authorization == Some(format!("Bearer {token}")) => Some(204),
         Reply::Token(_) => Some(401),
         Reply::HangUp | Reply::Silence => None,
@@ -186,6 +189,9 @@ async fn answer(
     let mut response = Response::builder().status(status);
     if let Reply::RetryAfter(_, seconds) = reply {
         response = response.header("retry-after", seconds);
+    }
+    if let Reply::Spread(millis) = reply {
+        response = response.header(kubemonitor_frame::SPREAD_HEADER, millis);
     }
     let text = if status == 204 { "" } else { "{\"detail\":\n \"a reason\"}" };
     response.body(Full::from(text)).map_err(io::Error::other)

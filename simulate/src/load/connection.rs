@@ -43,6 +43,16 @@ pub(super) struct Frame {
 pub(super) struct Receipt {
     pub(super) samples: u64,
     refused_entities: u64,
+    /// Over how long after a tick it would like the next ones.
+    #[serde(skip)]
+    pub(super) spread: Duration,
+}
+
+/// What came back.
+struct Heard {
+    status: StatusCode,
+    text: Bytes,
+    spread: Duration,
 }
 
 /// A connection, opened when it is needed and again after it broke.
@@ -62,22 +72,23 @@ impl Connection {
         let answer = answer.unwrap_or_else(|_| {
             Err(Refusal::new("no answer", format!("within {ANSWER_TIMEOUT:?}")))
         });
-        let (status, text) = answer.inspect_err(|_| self.open = None)?;
+        let Heard { status, text, spread } = answer.inspect_err(|_| self.open = None)?;
         if !status.is_success() {
             return Err(Refusal::new(status, String::from_utf8_lossy(&text)));
         }
         if self.server.protocol == Protocol::RemoteWrite {
-            return Ok(Receipt { samples: frame.samples, refused_entities: 0 });
+            return Ok(Receipt { samples: frame.samples, refused_entities: 0, spread });
         }
         let receipt: Receipt = serde_json::from_slice(&text)
             .map_err(|error| Refusal::new("an answer that is no receipt", error))?;
+        let receipt = Receipt { spread, ..receipt };
         match receipt.refused_entities {
             0 => Ok(receipt),
             some => Err(Refusal::new("entities refused", format!("{some} of the frame's"))),
         }
     }
 
-    async fn exchange(&mut self, frame: Bytes) -> Result<(StatusCode, Bytes), Refusal> {
+    async fn exchange(&mut self, frame: Bytes) -> Result<Heard, Refusal> {
         let broken = |error: hyper::Error| Refusal::new("broken connection", chain(&error));
         if let Some(open) = &mut self.open
             && open.ready().await.is_err()
@@ -104,8 +115,11 @@ impl Connection {
             request.body(Full::new(frame)).map_err(|error| Refusal::new("no request", error))?;
         let response = connection.send_request(request).await.map_err(broken)?;
         let status = response.status();
+        let header = response.headers().get(kubemonitor_frame::SPREAD_HEADER);
+        let millis = header.and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
+        let spread = Duration::from_millis(millis);
         let text = response.into_body().collect().await.map_err(broken)?.to_bytes();
-        Ok((status, text))
+        Ok(Heard { status, text, spread })
     }
 }
 

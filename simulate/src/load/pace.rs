@@ -11,8 +11,9 @@ use crate::clock::{now, tick_before};
 pub enum Pace {
     /// One tick after the other as fast as the server takes them; the last one is now.
     Unpaced,
-    /// On the clock's ticks, each node's frame some time into the tick, up to this long.
-    Clock(Duration),
+    /// On the clock's ticks, each node's frame some time into the tick, up to this long; as long as
+    /// the server asks for, as collectors do, where nothing is said.
+    Clock(Option<Duration>),
 }
 
 impl Pace {
@@ -38,7 +39,7 @@ mod tests {
         let past = now().since(start);
         assert!((55_000..60_100).contains(&past), "{past} ms");
         assert_eq!(start.0 % 5000, 0);
-        let ahead = Pace::Clock(Duration::ZERO).start(interval, 12).since(now());
+        let ahead = Pace::Clock(Some(Duration::ZERO)).start(interval, 12).since(now());
         assert!((-100..=5000).contains(&ahead), "{ahead} ms");
     }
 }

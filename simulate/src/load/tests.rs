@@ -105,7 +105,7 @@ async fn all_ticks_arrive_in_order_over_few_connections() {
 #[tokio::test]
 async fn by_the_clock_frames_are_sent_at_their_ticks() {
     let server = FrameServer::start("200 OK").await;
-    let plan = server.plan(3, Pace::Clock(Duration::from_millis(50)), 4);
+    let plan = server.plan(3, Pace::Clock(Some(Duration::from_millis(50))), 4);
     let begun = Instant::now();
     let report = run(fleet(4, "200ms"), &plan, None, std::future::pending()).await;
     assert!((0.4..3.0).contains(&begun.elapsed().as_secs_f64()), "{:?}", begun.elapsed());
@@ -117,7 +117,7 @@ async fn by_the_clock_frames_are_sent_at_their_ticks() {
 #[tokio::test]
 async fn history_comes_first_and_ends_before_the_clocks_ticks() {
     let server = FrameServer::start("200 OK").await;
-    let plan = Plan { history: 5, ..server.plan(2, Pace::Clock(Duration::ZERO), 3) };
+    let plan = Plan { history: 5, ..server.plan(2, Pace::Clock(Some(Duration::ZERO)), 3) };
     let report = run(fleet(3, "200ms"), &plan, None, std::future::pending()).await;
     assert_eq!((report.frames, report.is_clean()), (6, true));
     assert!(report.history_samples > report.samples);
@@ -163,7 +163,7 @@ async fn a_server_that_goes_away_is_reported_too() {
 #[tokio::test]
 async fn whoever_stops_early_is_told_how_far_it_came() {
     let server = FrameServer::start("200 OK").await;
-    let plan = server.plan(100, Pace::Clock(Duration::ZERO), 1);
+    let plan = server.plan(100, Pace::Clock(Some(Duration::ZERO)), 1);
     let stop = tokio::time::sleep(Duration::from_millis(900));
     let report = run(fleet(1, "200ms"), &plan, None, stop).await;
     assert!((1..10).contains(&report.frames), "{} frames", report.frames);

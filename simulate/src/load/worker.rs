@@ -62,8 +62,10 @@ impl Shared {
 
 pub(super) struct Worker {
     shared: Arc<Shared>,
-    /// Each with how long after a tick its frame is due, soonest first.
-    nodes: Vec<(Duration, Node)>,
+    /// Each with its place in the time over which frames are spread, from 0 to 1, first ones first.
+    nodes: Vec<(f64, Node)>,
+    /// That time, as the server asked for last.
+    asked: Duration,
     connection: Connection,
 }
 
@@ -74,15 +76,10 @@ thread_local! {
 
 impl Worker {
     pub(super) fn new(shared: Arc<Shared>, nodes: Vec<Node>) -> Self {
-        let spread = match shared.plan.pace {
-            Pace::Clock(spread) => spread,
-            Pace::Unpaced => Duration::ZERO,
-        };
-        let mut nodes: Vec<_> =
-            nodes.into_iter().map(|node| (spread.mul_f64(fastrand::f64()), node)).collect();
-        nodes.sort_by_key(|(offset, _)| *offset);
+        let mut nodes: Vec<_> = nodes.into_iter().map(|node| (fastrand::f64(), node)).collect();
+        nodes.sort_by(|a, b| a.0.total_cmp(&b.0));
         let connection = Connection::new(shared.plan.server.clone());
-        Self { shared, nodes, connection }
+        Self { shared, nodes, asked: Duration::ZERO, connection }
     }
 
     /// Sends every tick of every node.
@@ -100,7 +97,9 @@ impl Worker {
         for number in 0..ticks {
             let at = shared.tick_after(start, number);
             match pace {
-                Pace::Clock(_) => self.tick_by_the_clock(at).await,
+                Pace::Clock(spread) => {
+                    self.tick_by_the_clock(at, spread.unwrap_or(self.asked)).await;
+                }
                 Pace::Unpaced => self.tick_with_all(at, &shared.tally).await,
             }
         }
@@ -110,27 +109,35 @@ impl Worker {
     async fn tick_with_all(&mut self, at: UnixMillis, tally: &Tally) {
         for (_, node) in &mut self.nodes {
             let frame = self.shared.frame(node, at);
-            send(&mut self.connection, frame, tally).await;
+            self.asked = send(&mut self.connection, frame, tally).await.unwrap_or(self.asked);
         }
         self.shared.together.wait().await;
     }
 
-    async fn tick_by_the_clock(&mut self, at: UnixMillis) {
+    async fn tick_by_the_clock(&mut self, at: UnixMillis, spread: Duration) {
         let began = Instant::now() + until(at);
-        for (offset, node) in &mut self.nodes {
-            let due = began + *offset;
+        for (place, node) in &mut self.nodes {
+            let due = began + spread.mul_f64(*place);
             tokio::time::sleep_until(due).await;
             let frame = self.shared.frame(node, at);
             self.shared.tally.lagged(due.elapsed());
-            send(&mut self.connection, frame, &self.shared.tally).await;
+            let tally = &self.shared.tally;
+            self.asked = send(&mut self.connection, frame, tally).await.unwrap_or(self.asked);
         }
     }
 }
 
-async fn send(connection: &mut Connection, frame: Frame, tally: &Tally) {
+/// Sends a frame; gives the time over which the server would like the next ones.
+async fn send(connection: &mut Connection, frame: Frame, tally: &Tally) -> Option<Duration> {
     let (bytes, sent) = (frame.bytes.len(), Instant::now());
     match connection.post(frame).await {
-        Ok(receipt) => tally.taken(bytes, &receipt, sent.elapsed()),
-        Err(refusal) => tally.failed(refusal),
+        Ok(receipt) => {
+            tally.taken(bytes, &receipt, sent.elapsed());
+            Some(receipt.spread)
+        }
+        Err(refusal) => {
+            tally.failed(refusal);
+            None
+        }
     }
 }

@@ -1,0 +1,320 @@
+//! Everything one node measures, behind one lock: a tick goes in, and is seen, as a whole.
+
+mod saving;
+mod state;
+mod view;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use kubemonitor_model::{EntityId, EntityKind, NodeName, Tick, UnixMillis};
+use parking_lot::Mutex;
+
+use self::state::State;
+pub use self::view::{NodeView, SeriesView};
+use crate::{
+    disk::{self, Disk},
+    group::Group,
+    sample::TimeRange,
+    series::Taken,
+    usage::{Peaks, Usage},
+};
+
+/// How far a node's clock may be ahead of the server's without being wrong.
+const LEAST_AHEAD_MS: i64 = 15_000;
+/// Ticks without a frame after which a node is stale.
+const STALE_TICKS: i64 = 3;
+/// Silence after which a node's entities no longer count as there.
+const GONE_AFTER_MS: i64 = 60_000;
+/// The same for what others push: their intervals are not known.
+const PUSHED_GONE_AFTER_MS: i64 = 300_000;
+
+/// What the store asks of the registry around a node while a tick goes in.
+pub(crate) trait Registry {
+    /// Whether one more series may be begun.
+    fn admit(&self) -> bool;
+    /// So many series of a node are gone, those of `pods` among them.
+    fn forget(&self, node: &NodeName, series: usize, pods: &[EntityId]);
+    /// The groups a pod counts in, noting that `node` measures it.
+    fn groups_of(&self, pod: &EntityId, node: &Arc<Node>) -> Vec<Arc<Group>>;
+    /// A node's newest tick is another now.
+    fn moved(&self, from: Option<UnixMillis>, to: Option<UnixMillis>);
+    /// How long rows are kept.
+    fn retention_ms(&self) -> i64;
+    /// How far behind the newest row another may be.
+    fn late_limit_ms(&self) -> i64;
+    /// Where they are kept beside memory.
+    fn disk(&self) -> Option<&Disk>;
+}
+
+/// What became of a tick's rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) samples: u64,
+    pub(crate) late_samples: u64,
+    pub(crate) duplicate: bool,
+    pub(crate) refused_series: u64,
+    /// The entry's place in the journal.
+    pub(crate) sequence: Option<u64>,
+}
+
+/// A node and all its series.
+#[derive(Debug)]
+pub(crate) struct Node {
+    name: NodeName,
+    /// Milliseconds of the newest tick, for readers who want no lock.
+    newest_tick: AtomicI64,
+    /// What its busiest pods use, for the same readers.
+    peaks: Peaks,
+    state: Mutex<State>,
+}
+
+impl Node {
+    pub(crate) fn new(name: NodeName) -> Self {
+        let newest_tick = AtomicI64::new(i64::MIN);
+        Self { name, newest_tick, peaks: Peaks::default(), state: Mutex::default() }
+    }
+
+    pub(crate) fn name(&self) -> &NodeName {
+        &self.name
+    }
+
+    /// The newest tick, if any collector of ours sends from this node.
+    pub(crate) fn newest_tick(&self) -> Option<UnixMillis> {
+        let millis = self.newest_tick.load(Ordering::Relaxed);
+        (millis != i64::MIN).then_some(UnixMillis(millis))
+    }
+
+    /// Takes a tick in.
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        tick: &Tick,
+        late_limit_ms: i64,
+        now: UnixMillis,
+        registry: &impl Registry,
+    ) -> Result<Outcome, NotTaken> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        if state.retired {
+            return Err(NotTaken::Retired);
+        }
+        if state.was_set_back(tick, registry.late_limit_ms(), now) {
+            self.forget_after(state, tick.at.max(now), registry);
+        }
+        let is_newest = tick.at > state.newest_tick || self.newest_tick().is_none();
+        if state.read_times.knows(tick.at) {
+            state.heard_at = state.heard_at.max(now);
+            return Ok(Outcome { duplicate: true, ..Outcome::default() });
+        }
+        if !is_newest && state.newest_tick.since(tick.at) > late_limit_ms {
+            return Err(NotTaken::TooLate { newest: state.newest_tick });
+        }
+        self.seal_if_due(state, now, registry);
+        state.read_times.note(tick.at, tick.read_delay_us);
+        state.heard_at = state.heard_at.max(now);
+        state.interval_ms = u32::try_from(tick.interval_ms.clamp(1, 3_600_000)).unwrap_or(5000);
+        let mut outcome = Outcome::default();
+        for (place, entity) in tick.rows.iter().enumerate() {
+            let parent = || tick.rows.get(entity.parent? as usize).map(|pod| pod.id.clone());
+            let found = state.take_row(place, entity, parent, tick.at, now, registry, self);
+            let Some((index, taken)) = found else {
+                outcome.refused_series += 1;
+                continue;
+            };
+            let samples = u64::from(entity.row.present().count_ones());
+            match taken {
+                Taken::Newest => outcome.samples += samples,
+                Taken::Late => outcome.late_samples += samples,
+                Taken::Duplicate => {}
+            }
+            if is_newest {
+                state.series[index].set_live(true);
+            }
+        }
+        if is_newest {
+            self.come_to(Some(tick.at), state, registry);
+            state.newest_frame = (tick.instance, tick.sequence);
+            state.end_all_but(tick.at);
+        }
+        state.refresh_usages(&self.peaks);
+        outcome.sequence = state.journal(now, registry, |chain| chain.encode(tick, now));
+        Ok(outcome)
+    }
+
+    /// Forgets what a clock that was ahead has left after `end`.
+    fn forget_after(&self, state: &mut State, end: UnixMillis, registry: &impl Registry) {
+        tracing::warn!(node = %self.name, ahead_ms = state.newest_tick.since(end),
+            "the node's clock was set back; what it measured ahead of time is dropped");
+        let State { series, read_times, .. } = state;
+        let empty: Vec<_> = series
+            .iter_mut()
+            .filter_map(|series| {
+                let is_left = series.pushed || series.forget_after(end, read_times);
+                (!is_left).then(|| (series.kind, series.id.clone()))
+            })
+            .collect();
+        let newest = state.read_times.drop_after(end);
+        self.come_to(newest, state, registry);
+        state.newest_frame = (0, 0);
+        // What the blocks on disk have is to be taken back soon.
+        state.seal_due = state.seal_due.map(|due| due.min(end));
+        state.wrong_after = Some(state.wrong_after.map_or(end, |before| before.min(end)));
+        for until in state.rolled_until.iter_mut().flatten() {
+            *until = (*until).min(end);
+        }
+        state.forget(&empty, &self.name, registry);
+    }
+
+    /// Its newest tick is this one now.
+    fn come_to(&self, tick: Option<UnixMillis>, state: &mut State, registry: &impl Registry) {
+        registry.moved(self.newest_tick(), tick);
+        self.newest_tick.store(tick.map_or(i64::MIN, |tick| tick.0), Ordering::Relaxed);
+        state.newest_tick = tick.unwrap_or_default();
+    }
+
+    /// Takes the one row of a tick in that somebody pushed.
+    pub(crate) fn push(
+        self: &Arc<Self>,
+        tick: &Tick,
+        now: UnixMillis,
+        registry: &impl Registry,
+    ) -> Result<Outcome, NotTaken> {
+        let Some(entity) = tick.rows.first() else { return Ok(Outcome::default()) };
+        let at = tick.at;
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        if state.retired {
+            return Err(NotTaken::Retired);
+        }
+        self.seal_if_due(state, now, registry);
+        let found = state.take_row(usize::MAX, entity, || None, at, now, registry, self);
+        let Some((index, taken)) = found else {
+            return Ok(Outcome { refused_series: 1, ..Outcome::default() });
+        };
+        let series = &mut state.series[index];
+        series.pushed = true;
+        series.set_live(true);
+        if entity.row.kind() == EntityKind::Pod {
+            state.refresh_usages(&self.peaks);
+        }
+        let samples = u64::from(entity.row.present().count_ones());
+        let sequence = state.journal(now, registry, |_| disk::encode_pushed(tick, now));
+        Ok(match taken {
+            Taken::Newest => Outcome { samples, sequence, ..Outcome::default() },
+            Taken::Late => Outcome { late_samples: samples, sequence, ..Outcome::default() },
+            Taken::Duplicate => Outcome { duplicate: true, ..Outcome::default() },
+        })
+    }
+
+    /// What its busiest pods use.
+    pub(crate) fn peaks(&self) -> &Peaks {
+        &self.peaks
+    }
+
+    /// Its pods that use so much of something or more, and how much.
+    pub(crate) fn pods_using(
+        &self,
+        usage: Usage,
+        least: f64,
+        mut visit: impl FnMut(f64, &EntityId),
+    ) {
+        let state = self.state.lock();
+        for (used, index) in state.usages.at_least(usage, least) {
+            if let Some(series) = state.series.get(index) {
+                visit(used, &series.id);
+            }
+        }
+    }
+
+    /// Ends it when nothing is left of it: nobody can put anything in any more. Says whether it has.
+    pub(crate) fn retire(&self, registry: &impl Registry) -> bool {
+        let mut state = self.state.lock();
+        state.retired = state.series.is_empty();
+        if state.retired {
+            self.come_to(None, &mut state, registry);
+        }
+        state.retired
+    }
+
+    /// Makes a pod's samples count in `groups`.
+    pub(crate) fn join(&self, pod: &EntityId, groups: Vec<Arc<Group>>) {
+        let mut state = self.state.lock();
+        let State { series, index, read_times, .. } = &mut *state;
+        if let Some(&index) = index.get(&(EntityKind::Pod, pod.clone())) {
+            series[index].set_groups(groups, read_times);
+        }
+    }
+
+    /// Counts a pod's samples of a range in a group.
+    pub(crate) fn recount(&self, pod: &EntityId, range: TimeRange, group: &Group) {
+        let state = self.state.lock();
+        if let Some(&index) = state.index.get(&(EntityKind::Pod, pod.clone())) {
+            state.series[index].replay(range, &state.read_times, |step| group.count(step));
+        }
+    }
+
+    /// Ends what was not heard of for long, drops what is past the retention. Says whether
+    /// anything is left.
+    pub(crate) fn sweep(&self, now: UnixMillis, registry: &impl Registry) -> bool {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let silent = now.since(state.heard_at) > GONE_AFTER_MS;
+        for series in &mut state.series {
+            let gone = if series.pushed {
+                now.since(series.heard_at) > PUSHED_GONE_AFTER_MS
+            } else {
+                silent
+            };
+            if gone {
+                series.set_live(false);
+            }
+        }
+        self.seal_if_due(state, now, registry);
+        let silent = state.silent_since(now.minus(registry.retention_ms()));
+        state.forget(&silent, &self.name, registry);
+        state.read_times.drop_before(state.newest_tick.minus(2 * registry.retention_ms()));
+        state.refresh_usages(&self.peaks);
+        !state.series.is_empty()
+    }
+
+    /// How much there is.
+    pub(crate) fn held(&self) -> Held {
+        let state = self.state.lock();
+        let mut held = Held { series: state.series.len(), ..Held::default() };
+        held.bytes = state.read_times.memory_bytes()
+            + state.usages.memory_bytes()
+            + state.chain.memory_bytes();
+        for series in &state.series {
+            held.rows += series.rows();
+            held.samples += series.rows() * series.width();
+            held.bytes += series.memory_bytes();
+        }
+        held
+    }
+
+    /// Lets `read` look at everything at once.
+    pub(crate) fn view<R>(&self, read: impl FnOnce(&NodeView<'_>) -> R) -> R {
+        let state = self.state.lock();
+        read(&NodeView { name: &self.name, state: &state })
+    }
+}
+
+/// Why a node took nothing in.
+#[derive(Debug)]
+pub(crate) enum NotTaken {
+    /// The tick is older than the late limit allows.
+    TooLate { newest: UnixMillis },
+    /// The node is being forgotten; there is another of its name, or will be.
+    Retired,
+}
+
+/// How much a node holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) series: usize,
+    pub(crate) rows: usize,
+    pub(crate) samples: usize,
+    pub(crate) bytes: usize,
+}

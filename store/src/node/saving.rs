@@ -1,0 +1,179 @@
+//! A node's way to the disk and back: blocks, rolled rows, entries of the journal.
+
+use std::{hash::BuildHasher, sync::Arc};
+
+use kubemonitor_model::{EntityKind, NodeName, UnixMillis};
+use rustc_hash::FxBuildHasher;
+
+use super::{Node, Registry, State};
+use crate::{
+    disk::{Block, Chain, Level, RolledBlock},
+    sample::TimeRange,
+    series::Series,
+};
+
+/// Time after which a node's chunks are closed together and written to disk as a block.
+const SEAL_EVERY_MS: i64 = 900_000;
+
+impl Node {
+    /// Closes all chunks and hands what no block has yet to the disk.
+    pub(crate) fn seal(&self, now: UnixMillis, registry: &impl Registry) {
+        self.seal_now(&mut self.state.lock(), now, registry);
+    }
+
+    /// When the oldest thing came that is not in a block.
+    pub(crate) fn unsealed_since(&self) -> Option<UnixMillis> {
+        self.state.lock().unsealed_since
+    }
+
+    /// Takes a block in that was read back. Blocks come in the order they were written, and after
+    /// the last one comes [`Node::settle`].
+    pub(crate) fn restore(self: &Arc<Self>, block: Block, registry: &impl Registry) {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        state.interval_ms = block.interval_ms;
+        state.heard_at = block.heard_at;
+        state.newest_frame = block.newest_frame;
+        if let Some(end) = block.wrong_after {
+            state.series.iter_mut().for_each(|series| series.unrestore_after(end));
+            state.read_times.drop_after(end);
+        }
+        if let Some(tick) = block.newest_tick {
+            self.come_to(Some(tick), state, registry);
+        }
+        for (at, delay_us) in block.read_times {
+            state.read_times.note(at, u64::from(delay_us));
+        }
+        for stored in block.series {
+            let key = (stored.kind, stored.id.clone());
+            let index = match state.index.get(&key) {
+                Some(&index) => index,
+                None if !registry.admit() => continue,
+                None => {
+                    state.series.push(Series::restored(&stored));
+                    let index = state.series.len() - 1;
+                    if stored.kind == EntityKind::Pod {
+                        let groups = registry.groups_of(&stored.id, self);
+                        state.series[index].set_groups(groups, &state.read_times);
+                    }
+                    state.index.insert(key, index);
+                    index
+                }
+            };
+            state.series[index].restore(stored);
+        }
+    }
+
+    /// Finds the newest rows after all blocks were restored; rolled history goes on after
+    /// `rolled_until`.
+    pub(crate) fn settle(&self, rolled_until: [Option<UnixMillis>; 2]) {
+        let mut guard = self.state.lock();
+        guard.rolled_until = rolled_until;
+        let State { series, read_times, .. } = &mut *guard;
+        for series in series {
+            series.settle(read_times);
+        }
+    }
+
+    pub(super) fn seal_if_due(&self, state: &mut State, now: UnixMillis, registry: &impl Registry) {
+        if registry.disk().is_none() {
+            return;
+        }
+        let due = *state.seal_due.get_or_insert_with(|| {
+            let spread = i64::try_from(FxBuildHasher.hash_one(&self.name) >> 34).unwrap_or(0);
+            UnixMillis(now.0 + SEAL_EVERY_MS / 3 + spread % (SEAL_EVERY_MS * 2 / 3))
+        });
+        if now >= due {
+            self.seal_now(state, now, registry);
+        }
+    }
+
+    pub(super) fn seal_now(&self, state: &mut State, now: UnixMillis, registry: &impl Registry) {
+        let Some(disk) = registry.disk() else { return };
+        state.seal_due = Some(UnixMillis(now.0 + SEAL_EVERY_MS));
+        state.chain.begin_anew();
+        let series: Vec<_> = state.series.iter_mut().filter_map(Series::close).collect();
+        let chunks = series.iter().flat_map(|series| &series.chunks);
+        let Some(first) = chunks.map(|chunk| chunk.first).min() else { return };
+        let block = Block {
+            node: self.name.to_string(),
+            sequence: disk.next_sequence() - 1,
+            newest_tick: self.newest_tick(),
+            newest_frame: state.newest_frame,
+            wrong_after: state.wrong_after.take(),
+            interval_ms: state.interval_ms,
+            heard_at: state.heard_at,
+            read_times: state.read_times.since(first),
+            series,
+        };
+        match block.encode() {
+            Ok(block) => disk.queue_block(block),
+            Err(error) => tracing::error!(node = %self.name, %error, "a block is not kept"),
+        }
+        state.unsealed_since = None;
+        for level in Level::ALL {
+            if let Some(rolled) = state.roll(level, &self.name, registry) {
+                disk.queue_rolled(rolled);
+            }
+        }
+    }
+}
+
+impl State {
+    /// Rolls the buckets that are complete: late rows cannot reach them any more.
+    pub(super) fn roll(
+        &mut self,
+        level: Level,
+        name: &NodeName,
+        registry: &impl Registry,
+    ) -> Option<RolledBlock> {
+        let step_ms = level.step_ms();
+        let newest = self.series.iter().map(Series::last_at).max()?;
+        let settled = newest.minus(registry.late_limit_ms());
+        let to = UnixMillis(settled.0.div_euclid(step_ms) * step_ms);
+        let from = self.rolled_until[level as usize].unwrap_or(UnixMillis(i64::MIN));
+        if to <= from {
+            return None;
+        }
+        self.rolled_until[level as usize] = Some(to);
+        let range = TimeRange { from: UnixMillis(from.0.saturating_add(1)), to };
+        let series =
+            self.series.iter().filter_map(|s| s.rolled(range, step_ms)).collect::<Vec<_>>();
+        let first = series.iter().flat_map(|s| &s.chunks).map(|chunk| chunk.first).min()?;
+        let block = Block {
+            node: name.to_string(),
+            sequence: 0,
+            newest_tick: None,
+            newest_frame: (0, 0),
+            wrong_after: None,
+            interval_ms: self.interval_ms,
+            heard_at: self.heard_at,
+            read_times: Vec::new(),
+            series,
+        };
+        match block.encode() {
+            Ok(block) => Some(RolledBlock {
+                level,
+                name: name.as_str().into(),
+                from: from.max(first.minus(step_ms)),
+                to,
+                block,
+            }),
+            Err(error) => {
+                tracing::error!(node = %name, %error, "rolled rows are not kept");
+                None
+            }
+        }
+    }
+
+    /// Notes that something came, in the journal if there is one.
+    pub(super) fn journal(
+        &mut self,
+        now: UnixMillis,
+        registry: &impl Registry,
+        entry: impl FnOnce(&mut Chain) -> Vec<u8>,
+    ) -> Option<u64> {
+        self.unsealed_since.get_or_insert(now);
+        Some(registry.disk()?.queue_entry(entry(&mut self.chain)))
+    }
+}

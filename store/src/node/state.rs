@@ -1,0 +1,157 @@
+//! What a node knows of its entities.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use kubemonitor_model::{EntityId, EntityKind, EntityRow, NodeName, Tick, UnixMillis};
+use rustc_hash::FxBuildHasher;
+
+use super::{LEAST_AHEAD_MS, Node, Registry};
+use crate::{
+    clock::ReadTimes,
+    disk::Chain,
+    series::{Moment, Series, Taken},
+    usage::{Peaks, PodUsages},
+};
+
+/// Rows pushed without an interval are held as if they came at this one.
+const PUSHED_STEP_MS: u32 = 5000;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) series: Vec<Series>,
+    pub(super) index: HashMap<(EntityKind, EntityId), usize, FxBuildHasher>,
+    /// Where the rows of the last tick went: the next one mostly has the same.
+    pub(super) order: Vec<usize>,
+    /// How the node's entries in the journal go on.
+    pub(super) chain: Chain,
+    /// What the pods use, as of the newest tick.
+    pub(super) usages: PodUsages,
+    pub(super) read_times: ReadTimes,
+    pub(super) newest_tick: UnixMillis,
+    /// The collector's instance and its frame's number at the newest tick.
+    pub(super) newest_frame: (u64, u64),
+    /// Rows after this that blocks on disk have are from a clock that was wrong.
+    pub(super) wrong_after: Option<UnixMillis>,
+    pub(super) interval_ms: u32,
+    pub(super) heard_at: UnixMillis,
+    /// When the next block is due; spread, so that nodes do not write theirs at once.
+    pub(super) seal_due: Option<UnixMillis>,
+    /// When the oldest thing came that no block has.
+    pub(super) unsealed_since: Option<UnixMillis>,
+    /// The last buckets that were rolled, by level.
+    pub(super) rolled_until: [Option<UnixMillis>; 2],
+    /// It is not in the store any more.
+    pub(super) retired: bool,
+}
+
+impl State {
+    /// Takes a row in; `None` when it would begin a series and may not.
+    #[expect(clippy::too_many_arguments, reason = "one call of two; a struct would name the same")]
+    pub(super) fn take_row(
+        &mut self,
+        place: usize,
+        entity: &EntityRow,
+        parent: impl FnOnce() -> Option<EntityId>,
+        at: UnixMillis,
+        now: UnixMillis,
+        registry: &impl Registry,
+        node: &Arc<Node>,
+    ) -> Option<(usize, Taken)> {
+        let step_ms = if self.interval_ms == 0 { PUSHED_STEP_MS } else { self.interval_ms };
+        let horizon = self.newest_tick.max(at).minus(registry.retention_ms());
+        let index = self.place_of(place, entity);
+        let moment = Moment { at, step_ms, now, horizon, read_times: &self.read_times };
+        if let Some(index) = index {
+            return Some((index, self.series[index].take(&entity.row, moment)));
+        }
+        if !registry.admit() {
+            return None;
+        }
+        let kind = entity.row.kind();
+        let mut series = Series::begin(entity, parent(), moment);
+        if kind == EntityKind::Pod {
+            series.set_groups(registry.groups_of(&entity.id, node), &self.read_times);
+        }
+        let index = self.series.len();
+        self.series.push(series);
+        self.index.insert((kind, entity.id.clone()), index);
+        self.remember_place(place, index);
+        Some((index, Taken::Newest))
+    }
+
+    /// Notes anew what the pods use.
+    pub(super) fn refresh_usages(&mut self, peaks: &Peaks) {
+        self.usages.refresh(&self.series);
+        peaks.note(&self.usages);
+    }
+
+    /// The series of a row, tried first where the last tick had it.
+    pub(super) fn place_of(&mut self, place: usize, entity: &EntityRow) -> Option<usize> {
+        let kind = entity.row.kind();
+        if let Some(&index) = self.order.get(place)
+            && let Some(series) = self.series.get(index)
+            && series.kind == kind
+            && series.id == entity.id
+        {
+            return Some(index);
+        }
+        let index = *self.index.get(&(kind, entity.id.clone()))?;
+        self.remember_place(place, index);
+        Some(index)
+    }
+
+    pub(super) fn remember_place(&mut self, place: usize, index: usize) {
+        if place == usize::MAX {
+            return;
+        }
+        if self.order.len() <= place {
+            self.order.resize(place + 1, usize::MAX);
+        }
+        self.order[place] = index;
+    }
+
+    /// What the newest tick does not have is gone.
+    pub(super) fn end_all_but(&mut self, at: UnixMillis) {
+        for series in &mut self.series {
+            if series.last_at() != at && !series.pushed {
+                series.set_live(false);
+            }
+        }
+    }
+
+    /// The tick was measured after the newest one although it is older, and the newest one is ahead
+    /// of the server's clock: the node's clock was wrong and has been put right.
+    pub(super) fn was_set_back(&self, tick: &Tick, late_limit_ms: i64, now: UnixMillis) -> bool {
+        let slack_ms = i64::from(self.interval_ms).max(LEAST_AHEAD_MS);
+        let is_ahead = self.newest_tick.since(now) > slack_ms && tick.at < self.newest_tick;
+        let (instance, sequence) = self.newest_frame;
+        let is_later = tick.instance == instance && tick.sequence > sequence;
+        is_ahead && (is_later || self.newest_tick.since(tick.at) > late_limit_ms)
+    }
+
+    pub(super) fn silent_since(&self, horizon: UnixMillis) -> Vec<(EntityKind, EntityId)> {
+        let silent = self.series.iter().filter(|series| series.heard_at < horizon);
+        silent.map(|series| (series.kind, series.id.clone())).collect()
+    }
+
+    /// Forgets series.
+    pub(super) fn forget(
+        &mut self,
+        keys: &[(EntityKind, EntityId)],
+        node: &NodeName,
+        registry: &impl Registry,
+    ) {
+        for key in keys {
+            let Some(index) = self.index.remove(key) else { continue };
+            self.series.swap_remove(index).set_live(false);
+            if let Some(moved) = self.series.get(index) {
+                self.index.insert((moved.kind, moved.id.clone()), index);
+            }
+        }
+        if !keys.is_empty() {
+            let pods = keys.iter().filter(|(kind, _)| *kind == EntityKind::Pod);
+            registry.forget(node, keys.len(), &pods.map(|(_, id)| id.clone()).collect::<Vec<_>>());
+        }
+    }
+}
