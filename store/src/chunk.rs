@@ -1,10 +1,12 @@
 //! A run of rows of one entity, compressed, with the times it spans.
 
+use std::cell::RefCell;
+
 use kubemonitor_model::{EntityKind, MAX_COLUMNS, UnixMillis};
 
 use crate::{
     codec::{Coding, Decoder, Encoder, Next, Point},
-    disk::StoredChunk,
+    disk::{Bodies, Shelved, StoredChunk},
 };
 
 /// Rows in a chunk before the next one is begun: a quarter of an hour at 5 s. Whole chunks are what
@@ -20,45 +22,52 @@ pub(crate) struct Chunk {
     rows: u16,
     /// No row is appended any more.
     closed: bool,
-    /// A block on disk has it as it is.
-    saved: bool,
-    bytes: Vec<u8>,
-    encoder: Encoder,
+    kept: Kept,
+}
+
+/// Where a chunk's bytes are.
+#[derive(Clone, Debug)]
+enum Kept {
+    /// In memory alone.
+    Memory { bytes: Vec<u8>, encoder: Encoder },
+    /// In memory, and so far into the bodies of the node's block of this number, which is on its way
+    /// to the disk.
+    Leaving { bytes: Box<[u8]>, block: u32, at: u32 },
+    /// On the disk.
+    Shelved(Shelved),
+}
+
+thread_local! {
+    /// Where chunks on the disk are read to.
+    static READ: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Chunk {
     /// An empty chunk whose first row will be at `first`.
     fn begin(first: UnixMillis, step_ms: u32) -> Self {
-        Self {
-            first,
-            last: first,
-            step_ms,
-            rows: 0,
-            closed: false,
-            saved: false,
-            bytes: Vec::new(),
-            encoder: Encoder::default(),
-        }
+        let kept = Kept::Memory { bytes: Vec::new(), encoder: Encoder::default() };
+        Self { first, last: first, step_ms, rows: 0, closed: false, kept }
     }
 
     /// A chunk read back from disk.
     fn restored(stored: StoredChunk) -> Self {
-        let StoredChunk { first, last, step_ms, rows, bytes } = stored;
-        Self {
-            first,
-            last,
-            step_ms,
-            rows,
-            closed: true,
-            saved: true,
-            bytes,
-            encoder: Encoder::default(),
-        }
+        let StoredChunk { first, last, step_ms, rows, bytes, .. } = stored;
+        let kept = Kept::Memory { bytes, encoder: Encoder::default() };
+        Self { first, last, step_ms, rows, closed: true, kept }
     }
 
-    fn stored(&self) -> StoredChunk {
+    /// A chunk that stays on disk.
+    fn shelved(stored: &StoredChunk, shelved: Shelved) -> Self {
+        let &StoredChunk { first, last, step_ms, rows, .. } = stored;
+        Self { first, last, step_ms, rows, closed: true, kept: Kept::Shelved(shelved) }
+    }
+
+    /// The chunk for a block; `None` when one has it already.
+    fn stored(&self) -> Option<StoredChunk> {
+        let Kept::Memory { bytes, .. } = &self.kept else { return None };
+        let (length, checksum) = (u32::try_from(bytes.len()).ok()?, crc32fast::hash(bytes));
         let Self { first, last, step_ms, rows, .. } = *self;
-        StoredChunk { first, last, step_ms, rows, bytes: self.bytes.clone() }
+        Some(StoredChunk { first, last, step_ms, rows, length, checksum, bytes: bytes.clone() })
     }
 
     /// The time of the first row.
@@ -73,26 +82,59 @@ impl Chunk {
 
     /// Memory the chunk takes, itself included.
     pub(crate) fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.bytes.capacity()
+        let bytes = match &self.kept {
+            Kept::Memory { bytes, .. } => bytes.capacity(),
+            Kept::Leaving { bytes, .. } => bytes.len(),
+            Kept::Shelved(_) => 0,
+        };
+        size_of::<Self>() + bytes
     }
 
+    /// Appends to a chunk that is open.
     fn append(&mut self, kind: EntityKind, last: &mut Point, next: Next<'_>) {
-        if self.bytes.capacity() - self.bytes.len() < MAX_COLUMNS {
+        let Kept::Memory { bytes, encoder } = &mut self.kept else { return };
+        if bytes.capacity() - bytes.len() < MAX_COLUMNS {
             // A quarter at a time: doubling would leave a third of all memory empty.
-            self.bytes.reserve_exact((self.bytes.len() / 4).max(MAX_COLUMNS));
+            bytes.reserve_exact((bytes.len() / 4).max(MAX_COLUMNS));
         }
-        self.encoder.append(Coding::of(kind), self.step_ms, last, next, &mut self.bytes);
+        encoder.append(Coding::of(kind), self.step_ms, last, next, bytes);
         self.last = next.at;
         self.rows += 1;
     }
 
-    /// Visits the rows in order, at `point`, which comes from the chunk before if there is one.
-    fn read(&self, kind: EntityKind, point: &mut Point, mut visit: impl FnMut(&Point)) {
-        point.rewind(self.first, self.step_ms);
-        let mut decoder = Decoder::new(kind, self.step_ms, &self.bytes);
-        while decoder.advance(point).is_some() {
-            visit(point);
+    fn shrink(&mut self) {
+        if let Kept::Memory { bytes, .. } = &mut self.kept {
+            bytes.shrink_to_fit();
         }
+    }
+
+    /// Visits the rows in order, at `point`, which comes from the chunk before if there is one. Of
+    /// a chunk that is gone from the disk there are none.
+    fn read(&self, kind: EntityKind, point: &mut Point, mut visit: impl FnMut(&Point)) {
+        let mut decode = |bytes: &[u8]| {
+            point.rewind(self.first, self.step_ms);
+            let mut decoder = Decoder::new(kind, self.step_ms, bytes);
+            while decoder.advance(point).is_some() {
+                visit(point);
+            }
+        };
+        match &self.kept {
+            Kept::Memory { bytes, .. } => decode(bytes),
+            Kept::Leaving { bytes, .. } => decode(bytes),
+            Kept::Shelved(shelved) => READ.with_borrow_mut(|buffer| {
+                if let Some(bytes) = shelved.read(buffer) {
+                    decode(bytes);
+                }
+            }),
+        }
+    }
+
+    /// All rows; `None` when some are gone from the disk.
+    fn all_rows(&self, kind: EntityKind) -> Option<Vec<Point>> {
+        let mut rows = Vec::with_capacity(self.rows() + 1);
+        let mut point = Point::origin(kind, self.first, self.step_ms);
+        self.read(kind, &mut point, |point| rows.push(point.clone()));
+        (rows.len() == self.rows()).then_some(rows)
     }
 }
 
@@ -120,7 +162,7 @@ impl Chunks {
             return false;
         }
         if let Some(full) = self.list.back_mut() {
-            full.bytes.shrink_to_fit();
+            full.shrink();
         }
         let mut chunk = Chunk::begin(next.at, step_ms);
         last.rewind(next.at, step_ms);
@@ -133,9 +175,7 @@ impl Chunks {
     pub(crate) fn insert(&mut self, kind: EntityKind, row: &Point) -> bool {
         let place = self.list.iter().rposition(|chunk| chunk.first <= row.at).unwrap_or(0);
         let Some(chunk) = self.list.get(place) else { return false };
-        let mut rows = Vec::with_capacity(chunk.rows() + 1);
-        let mut point = Point::origin(kind, chunk.first, chunk.step_ms);
-        chunk.read(kind, &mut point, |point| rows.push(point.clone()));
+        let Some(mut rows) = chunk.all_rows(kind) else { return false };
         let Err(at) = rows.binary_search_by_key(&row.at, |point| point.at) else { return false };
         rows.insert(at, row.clone());
         // Late rows can make a chunk outgrow its bounds: it is cut in two where it gets too long.
@@ -192,38 +232,81 @@ impl Chunks {
             self.list.pop_back();
         }
         let Some(chunk) = self.list.back_mut().filter(|chunk| chunk.last > end) else { return };
-        let mut rows = Vec::new();
-        let mut point = Point::origin(kind, chunk.first, chunk.step_ms);
-        chunk.read(kind, &mut point, |point| {
-            if point.at <= end {
-                rows.push(point.clone());
+        match chunk.all_rows(kind) {
+            Some(mut rows) => {
+                rows.retain(|row| row.at <= end);
+                *chunk = Chunk { closed: true, ..rebuilt(kind, chunk.step_ms, &rows) };
             }
-        });
-        *chunk = Chunk { closed: true, ..rebuilt(kind, chunk.step_ms, &rows) };
+            None => drop(self.list.pop_back()),
+        }
     }
 
-    /// Closes the chunk that is appended to, and gives what no block on disk has yet.
+    /// Closes the chunk that is appended to, and gives what no block has yet.
     pub(crate) fn close(&mut self) -> Vec<StoredChunk> {
-        let mut unsaved = Vec::new();
         if let Some(open) = self.list.back_mut() {
             open.closed = true;
-            open.bytes.shrink_to_fit();
+            open.shrink();
         }
-        for chunk in self.list.iter_mut().filter(|chunk| !chunk.saved) {
-            chunk.saved = true;
-            unsaved.push(chunk.stored());
-        }
-        unsaved
+        self.list.iter().filter_map(Chunk::stored).collect()
     }
 
-    /// Puts chunks of a block behind those of earlier blocks. A chunk that was written again (late
-    /// rows came) replaces what it covers.
+    /// What [`Chunks::close`] gave is in the node's block of this number, the first of it so far
+    /// into its bodies. Gives where the next ones are.
+    pub(crate) fn leave(&mut self, block: u32, mut at: u32) -> u32 {
+        for chunk in &mut self.list {
+            if let Kept::Memory { bytes, .. } = &mut chunk.kept {
+                let bytes = std::mem::take(bytes).into_boxed_slice();
+                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                chunk.kept = Kept::Leaving { bytes, block, at };
+                at = at.saturating_add(length);
+            }
+        }
+        at
+    }
+
+    /// A block is on the disk: what is in there need not be held any more.
+    pub(crate) fn shelve(&mut self, number: u32, bodies: &Bodies) {
+        for chunk in &mut self.list {
+            if let Kept::Leaving { bytes, block, at } = &chunk.kept
+                && *block == number
+            {
+                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                chunk.kept = Kept::Shelved(bodies.chunk(*at, length, crc32fast::hash(bytes)));
+            }
+        }
+    }
+
+    /// Puts chunks of a rolled block behind those of earlier ones.
     pub(crate) fn restore(&mut self, chunks: Vec<StoredChunk>) {
         for stored in chunks {
-            self.list.retain(|chunk| chunk.last < stored.first || chunk.first > stored.last);
-            let place = self.list.partition_point(|chunk| chunk.first < stored.first);
-            self.list.insert(place, Chunk::restored(stored));
+            self.put(Chunk::restored(stored));
         }
+    }
+
+    /// Puts chunks of a block that stay on disk behind those of earlier blocks; the first of them is
+    /// so far into the bodies. Gives where the next ones are.
+    pub(crate) fn restore_shelved(
+        &mut self,
+        chunks: &[StoredChunk],
+        bodies: &Bodies,
+        mut at: u32,
+    ) -> u32 {
+        for stored in chunks {
+            let shelved = bodies.chunk(at, stored.length, stored.checksum);
+            self.put(Chunk::shelved(stored, shelved));
+            at = at.saturating_add(stored.length);
+        }
+        at
+    }
+
+    /// A chunk that was written again (late rows came) replaces what it covers.
+    fn put(&mut self, chunk: Chunk) {
+        if self.list.back().is_none_or(|newest| newest.last < chunk.first) {
+            return self.list.push_back(chunk);
+        }
+        self.list.retain(|other| other.last < chunk.first || other.first > chunk.last);
+        let place = self.list.partition_point(|other| other.first < chunk.first);
+        self.list.insert(place, chunk);
     }
 
     /// The time of the last row.

@@ -36,7 +36,7 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxBuildHasher;
 
 use crate::{
-    disk::{Archive, Block, Disk, Entry, Found, Level, Recovery, Unchain},
+    disk::{Archive, Block, Bodies, Disk, Entry, Found, Level, Recovery, Unchain},
     group::Group,
     node::{Node, NotTaken, Outcome, Registry as _},
     registry::Members,
@@ -471,19 +471,21 @@ impl<'a> Recovering<'a> {
 }
 
 impl Recovery for Recovering<'_> {
-    fn blocks(&mut self, blocks: Vec<Block>) {
+    fn blocks(&mut self, blocks: Vec<(Block, Bodies)>) {
         self.recovered.blocks += blocks.len();
-        let named = |block: Block| Some((block.node.parse::<NodeName>().ok()?, block));
+        let named = |(block, bodies): (Block, Bodies)| {
+            Some((block.node.parse::<NodeName>().ok()?, block, bodies))
+        };
         let blocks: Vec<_> = blocks.into_iter().filter_map(named).collect();
-        for (node, block) in &blocks {
+        for (node, block, _) in &blocks {
             self.in_blocks.insert(node.as_str().into(), block.sequence);
         }
         let store = self.store;
         parallel::by_key(
             blocks,
-            |(node, _)| node,
-            |(node, block)| {
-                store.node_named(&node).restore(block, &store.members);
+            |(node, ..)| node,
+            |(node, block, bodies)| {
+                store.node_named(&node).restore(block, &bodies, &store.members);
             },
         );
     }

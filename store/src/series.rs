@@ -10,7 +10,7 @@ use crate::{
     chunk::Chunks,
     clock::ReadTimes,
     codec::{Next, Point},
-    disk::{Restart, StoredChunk, StoredSeries},
+    disk::{Bodies, Restart, StoredChunk, StoredSeries},
     group::{Group, Share, Step},
     rollup::{Rolled, Roller},
     sample::{Counted, Rates, Sample, TimeRange},
@@ -179,6 +179,17 @@ impl Series {
         (!chunks.is_empty()).then(|| self.stored(chunks))
     }
 
+    /// What [`Series::close`] gave is in the node's block of this number, so far into its bodies.
+    /// Gives where the next series' chunks are.
+    pub(crate) fn leave(&mut self, block: u32, at: u32) -> u32 {
+        self.chunks.leave(block, at)
+    }
+
+    /// The block of this number is on the disk.
+    pub(crate) fn shelve(&mut self, block: u32, bodies: &Bodies) {
+        self.chunks.shelve(block, bodies);
+    }
+
     /// Its rows in a range, rolled; `None` when there are none.
     pub(crate) fn rolled(&self, range: TimeRange, step_ms: i64) -> Option<StoredSeries> {
         let Rolled { means, lows, highs } = self.roll(range, step_ms);
@@ -246,12 +257,13 @@ impl Series {
         }
     }
 
-    /// Takes the rows of a later block in.
-    pub(crate) fn restore(&mut self, stored: StoredSeries) {
+    /// Takes the rows of a later block in; they stay on the disk, so far into the bodies. Gives where
+    /// the next series' are.
+    pub(crate) fn restore(&mut self, stored: StoredSeries, bodies: &Bodies, at: u32) -> u32 {
         self.heard_at = stored.heard_at;
         self.pushed = stored.pushed;
         self.restarts = stored.restarts;
-        self.chunks.restore(stored.chunks);
+        self.chunks.restore_shelved(&stored.chunks, bodies, at)
     }
 
     /// After all blocks: finds the newest row and its rates.

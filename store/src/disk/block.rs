@@ -57,29 +57,100 @@ pub(crate) struct StoredChunk {
     pub(crate) last: UnixMillis,
     pub(crate) step_ms: u32,
     pub(crate) rows: u16,
-    #[serde(with = "serde_bytes")]
+    pub(crate) length: u32,
+    pub(crate) checksum: u32,
+    /// Behind the head of the block, in the order of the chunks in there.
+    #[serde(skip)]
     pub(crate) bytes: Vec<u8>,
 }
 
 /// Blocks of another version are of another program; what they hold cannot be read by this one.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+
+/// Bytes before the head: version, the head's length, its checksum.
+pub(crate) const PREFIX: usize = 9;
+
+/// A block as a record:
+///
+/// ```text
+/// record := version (1) length of the head (u32 LE) crc32 of the head (u32 LE) head bodies
+/// head   := the block in postcard, compressed, without the bytes of its chunks
+/// bodies := the bytes of its chunks, one after the other
+/// ```
+#[derive(Debug)]
+pub(crate) struct EncodedBlock {
+    pub(crate) record: Vec<u8>,
+    /// Where in the record the bodies begin.
+    pub(crate) bodies_at: u32,
+}
 
 impl Block {
     /// The block as a record.
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, DiskError> {
+    pub(crate) fn encode(&self) -> Result<EncodedBlock, DiskError> {
         let plain = postcard::to_stdvec(self).map_err(|e| DiskError::Encode(e.to_string()))?;
+        let head = lz4_flex::block::compress_prepend_size(&plain);
+        let too_long = |_| DiskError::TooLong { length: head.len() };
         let mut record = vec![VERSION];
-        record.extend_from_slice(&lz4_flex::block::compress_prepend_size(&plain));
-        Ok(record)
+        record.extend_from_slice(&u32::try_from(head.len()).map_err(too_long)?.to_le_bytes());
+        record.extend_from_slice(&crc32fast::hash(&head).to_le_bytes());
+        record.extend_from_slice(&head);
+        let bodies_at = u32::try_from(record.len()).map_err(too_long)?;
+        for chunk in self.series.iter().flat_map(StoredSeries::all_chunks) {
+            record.extend_from_slice(&chunk.bytes);
+        }
+        Ok(EncodedBlock { record, bodies_at })
     }
 
     /// The block of a record.
     pub(crate) fn decode(record: &[u8]) -> Result<Self, DiskError> {
-        let Some((&VERSION, packed)) = record.split_first() else {
-            return Err(DiskError::Decode("a block of another version".to_owned()));
-        };
-        let plain = lz4_flex::block::decompress_size_prepended(packed)
+        let length = head_length(record)?;
+        let (head, mut bodies) = record
+            .split_at_checked(PREFIX + length)
+            .ok_or_else(|| DiskError::Decode("a block that ends early".to_owned()))?;
+        let mut block = Self::decode_head(head)?;
+        for chunk in block.series.iter_mut().flat_map(StoredSeries::all_chunks_mut) {
+            let (body, rest) = bodies
+                .split_at_checked(chunk.length as usize)
+                .filter(|(body, _)| crc32fast::hash(body) == chunk.checksum)
+                .ok_or_else(|| DiskError::Decode("a broken block".to_owned()))?;
+            chunk.bytes = body.to_vec();
+            bodies = rest;
+        }
+        Ok(block)
+    }
+
+    /// The block of a record of which only the head was read: its chunks have no bytes.
+    pub(crate) fn decode_head(record: &[u8]) -> Result<Self, DiskError> {
+        let broken = || DiskError::Decode("a block with a broken head".to_owned());
+        let length = head_length(record)?;
+        let checksum = record.get(5..PREFIX).and_then(|c| c.try_into().ok()).ok_or_else(broken)?;
+        let head = record.get(PREFIX..PREFIX + length).ok_or_else(broken)?;
+        if crc32fast::hash(head) != u32::from_le_bytes(checksum) {
+            return Err(broken());
+        }
+        let plain = lz4_flex::block::decompress_size_prepended(head)
             .map_err(|e| DiskError::Decode(e.to_string()))?;
         postcard::from_bytes(&plain).map_err(|e| DiskError::Decode(e.to_string()))
+    }
+}
+
+/// The length of a record's head, the prefix left out.
+pub(crate) fn head_length(record: &[u8]) -> Result<usize, DiskError> {
+    match record.split_first() {
+        Some((&VERSION, rest)) => rest
+            .first_chunk()
+            .map(|length| u32::from_le_bytes(*length) as usize)
+            .ok_or_else(|| DiskError::Decode("a block that ends early".to_owned())),
+        _ => Err(DiskError::Decode("a block of another version".to_owned())),
+    }
+}
+
+impl StoredSeries {
+    fn all_chunks(&self) -> impl Iterator<Item = &StoredChunk> {
+        self.chunks.iter().chain(&self.lows).chain(&self.highs)
+    }
+
+    fn all_chunks_mut(&mut self) -> impl Iterator<Item = &mut StoredChunk> {
+        self.chunks.iter_mut().chain(&mut self.lows).chain(&mut self.highs)
     }
 }

@@ -36,6 +36,18 @@ pub(crate) struct Place {
     length: u32,
 }
 
+impl Place {
+    /// Where in the file the payload begins.
+    pub(crate) fn offset(self) -> u64 {
+        self.offset
+    }
+
+    /// How long it is.
+    pub(crate) fn length(self) -> u32 {
+        self.length
+    }
+}
+
 /// What had to be cut off when a log was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cut {
@@ -62,7 +74,7 @@ impl Log {
         folder: PathBuf,
         mut visit: impl FnMut(&[u8]),
     ) -> Result<(Self, Cut), DiskError> {
-        Self::open_with(folder, |_, file, _| {
+        Self::open_with(folder, |_, file, _, _| {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
             let mut end = 0;
@@ -74,27 +86,19 @@ impl Log {
         })
     }
 
-    /// Opens the log in `folder` and visits the place and the first bytes of each record. What lies
+    /// Opens the log in `folder` and visits the place and the first bytes of each record. The newest
+    /// file is read whole, as only there a crash can have torn something; of the others, what lies
     /// between is not looked at: its checksum is, when it is read.
     pub(crate) fn open_heads(
         folder: PathBuf,
         mut visit: impl FnMut(Place, &[u8]),
     ) -> Result<(Self, Cut), DiskError> {
-        Self::open_with(folder, |name, file, size| {
-            let (mut end, mut head) = (0, [0; HEADER + HEAD]);
-            loop {
-                let wanted = (HEADER + HEAD).min(usize::try_from(size - end).unwrap_or(usize::MAX));
-                let head = &mut head[..wanted];
-                file.read_exact_at(head, end)?;
-                let Some((length, rest)) = head.split_first_chunk() else { return Ok(end) };
-                let length = u32::from_le_bytes(*length);
-                let next = end + HEADER as u64 + u64::from(length);
-                if length > MAX_RECORD || next > size || rest.len() < 4 {
-                    return Ok(end);
-                }
-                let place = Place { file: name, offset: end + HEADER as u64, length };
-                visit(place, &rest[4..rest.len().min(4 + length as usize)]);
-                end = next;
+        Self::open_with(folder, |name, file, size, is_newest| {
+            let visit = |place, head: &[u8]| visit(place, head);
+            if is_newest {
+                checked_heads(name, file, visit)
+            } else {
+                heads(name, file, size, visit)
             }
         })
     }
@@ -102,18 +106,19 @@ impl Log {
     /// `whole` finds where the last whole record of a file ends.
     fn open_with(
         folder: PathBuf,
-        mut whole: impl FnMut(UnixMillis, &mut File, u64) -> io::Result<u64>,
+        mut whole: impl FnMut(UnixMillis, &mut File, u64, bool) -> io::Result<u64>,
     ) -> Result<(Self, Cut), DiskError> {
         fs::create_dir_all(&folder).map_err(|e| DiskError::io("create", &folder, e))?;
         let mut log =
             Self { folder, files: BTreeMap::new(), open: None, synced: 0, buffer: Vec::new() };
         let mut cut = Cut::default();
-        for name in log.names()? {
-            let path = log.path(name);
+        let names = log.names()?;
+        for &name in &names {
+            let (path, is_newest) = (log.path(name), names.last() == Some(&name));
             let mut read = |path: &Path| {
                 let mut file = OpenOptions::new().read(true).write(true).open(path)?;
                 let size = file.metadata()?.len();
-                let end = whole(name, &mut file, size)?;
+                let end = whole(name, &mut file, size, is_newest)?;
                 if end < size {
                     file.set_len(end)?;
                 }
@@ -218,6 +223,11 @@ impl Log {
         self.open.as_ref().map(|(name, _)| *name)
     }
 
+    /// Bytes of the file being written to that are on the disk.
+    pub(crate) fn length(&self) -> u64 {
+        self.synced
+    }
+
     /// Drops the files all of whose records are older than `horizon`: those whose successor was
     /// begun before it.
     pub(crate) fn drop_before(&mut self, horizon: UnixMillis) -> Result<(), DiskError> {
@@ -290,6 +300,49 @@ impl Log {
     }
 }
 
+/// Visits the first bytes of each record of a file; gives where the last whole one ends.
+fn heads(
+    name: UnixMillis,
+    file: &File,
+    size: u64,
+    mut visit: impl FnMut(Place, &[u8]),
+) -> io::Result<u64> {
+    let (mut end, mut head) = (0, [0; HEADER + HEAD]);
+    loop {
+        let wanted = (HEADER + HEAD).min(usize::try_from(size - end).unwrap_or(usize::MAX));
+        let head = &mut head[..wanted];
+        file.read_exact_at(head, end)?;
+        let Some((length, rest)) = head.split_first_chunk() else { return Ok(end) };
+        let length = u32::from_le_bytes(*length);
+        let next = end + HEADER as u64 + u64::from(length);
+        if length > MAX_RECORD || next > size || rest.len() < 4 {
+            return Ok(end);
+        }
+        let place = Place { file: name, offset: end + HEADER as u64, length };
+        visit(place, &rest[4..rest.len().min(4 + length as usize)]);
+        end = next;
+    }
+}
+
+/// The same, of records that match their checksums.
+fn checked_heads(
+    name: UnixMillis,
+    file: &mut File,
+    mut visit: impl FnMut(Place, &[u8]),
+) -> io::Result<u64> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let mut end = 0;
+    while let Some(payload) = record_at(&bytes, end) {
+        let offset = (end + HEADER) as u64;
+        // A record is at most as long as its header can say.
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        visit(Place { file: name, offset, length }, &payload[..payload.len().min(HEAD)]);
+        end += HEADER + payload.len();
+    }
+    Ok(end as u64)
+}
+
 /// Reads a record of the log in `folder`; `None` when its file was dropped meanwhile.
 pub(crate) fn read(folder: &Path, place: Place) -> Result<Option<Vec<u8>>, DiskError> {
     let path = folder.join(file_name(place.file));
@@ -304,7 +357,7 @@ pub(crate) fn read(folder: &Path, place: Place) -> Result<Option<Vec<u8>>, DiskE
     record_at(&record, 0).map(<[u8]>::to_vec).map(Some).ok_or_else(broken)
 }
 
-fn file_name(name: UnixMillis) -> PathBuf {
+pub(super) fn file_name(name: UnixMillis) -> PathBuf {
     Path::new(&format!("{:013}", name.0)).with_extension(SUFFIX)
 }
 

@@ -1,9 +1,9 @@
 //! The store's durable half: a journal of what came, blocks of what was closed.
 //!
 //! An entry is in the journal before its frame is acknowledged, and on the disk within the commit
-//! interval after that. A node's chunks go into a block together, about every quarter of an hour,
-//! and the journal before that is dropped. At a restart blocks are loaded and what the journal has
-//! beyond them is taken in again.
+//! interval after that. A node's chunks go into a block together, every five minutes, leave memory
+//! once it is on the disk, and the journal before that is dropped. At a restart the heads of blocks
+//! are read and what the journal has beyond them is taken in again.
 //!
 //! Why own files and not an embedded database: both halves are append-only and leave as whole
 //! files, which is all that a log-structured engine would do too, but it would write everything
@@ -14,6 +14,9 @@ mod archive;
 mod block;
 mod journal;
 mod log;
+mod queue;
+mod recovery;
+mod shelf;
 mod writer;
 
 use std::{
@@ -24,9 +27,11 @@ use std::{
 
 pub(crate) use self::{
     archive::{Archive, Level, RolledBlock},
-    block::{Block, Restart, StoredChunk, StoredSeries},
+    block::{Block, EncodedBlock, Restart, StoredChunk, StoredSeries},
     journal::{Chain, Entry, Found, Unchain, encode_pushed},
-    writer::{Disk, Horizons, Recovery},
+    queue::{Disk, Horizons},
+    recovery::Recovery,
+    shelf::{Bodies, Shelved, Shelving},
 };
 
 /// How the store is kept on disk.

@@ -272,6 +272,7 @@ impl Node {
             }
         }
         self.seal_if_due(state, now, registry);
+        state.shelve();
         let silent = state.silent_since(now.minus(registry.retention_ms()));
         state.forget(&silent, &self.name, registry);
         state.read_times.drop_before(state.newest_tick.minus(2 * registry.retention_ms()));

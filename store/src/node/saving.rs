@@ -7,18 +7,26 @@ use rustc_hash::FxBuildHasher;
 
 use super::{Node, Registry, State};
 use crate::{
-    disk::{Block, Chain, Level, RolledBlock},
+    disk::{Block, Bodies, Chain, EncodedBlock, Level, RolledBlock},
     sample::TimeRange,
     series::Series,
 };
 
-/// Time after which a node's chunks are closed together and written to disk as a block.
-const SEAL_EVERY_MS: i64 = 900_000;
+/// Entries in the journal after which a node's chunks are closed together and written to disk as a
+/// block: four minutes of ticks. What came since is what a restart after a crash takes in again, and
+/// it needs three times the room in the journal; but each chunk begins with a row written in full.
+const SEAL_AFTER: u32 = 48;
+/// Time after which that happens where entries are few.
+const SEAL_EVERY_MS: i64 = 300_000;
+/// Time after which rows are rolled: a quarter of an hour at a time.
+const ROLL_EVERY_MS: i64 = 900_000;
 
 impl Node {
     /// Closes all chunks and hands what no block has yet to the disk.
     pub(crate) fn seal(&self, now: UnixMillis, registry: &impl Registry) {
-        self.seal_now(&mut self.state.lock(), now, registry);
+        let mut state = self.state.lock();
+        self.seal_now(&mut state, now, registry);
+        self.roll_now(&mut state, now, registry);
     }
 
     /// When the oldest thing came that is not in a block.
@@ -28,7 +36,12 @@ impl Node {
 
     /// Takes a block in that was read back. Blocks come in the order they were written, and after
     /// the last one comes [`Node::settle`].
-    pub(crate) fn restore(self: &Arc<Self>, block: Block, registry: &impl Registry) {
+    pub(crate) fn restore(
+        self: &Arc<Self>,
+        block: Block,
+        bodies: &Bodies,
+        registry: &impl Registry,
+    ) {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         state.interval_ms = block.interval_ms;
@@ -44,11 +57,15 @@ impl Node {
         for (at, delay_us) in block.read_times {
             state.read_times.note(at, u64::from(delay_us));
         }
+        let mut at = 0;
         for stored in block.series {
             let key = (stored.kind, stored.id.clone());
             let index = match state.index.get(&key) {
                 Some(&index) => index,
-                None if !registry.admit() => continue,
+                None if !registry.admit() => {
+                    at += stored.chunks.iter().map(|chunk| chunk.length).sum::<u32>();
+                    continue;
+                }
                 None => {
                     state.series.push(Series::restored(&stored));
                     let index = state.series.len() - 1;
@@ -60,7 +77,7 @@ impl Node {
                     index
                 }
             };
-            state.series[index].restore(stored);
+            at = state.series[index].restore(stored, bodies, at);
         }
     }
 
@@ -79,18 +96,25 @@ impl Node {
         if registry.disk().is_none() {
             return;
         }
-        let due = *state.seal_due.get_or_insert_with(|| {
-            let spread = i64::try_from(FxBuildHasher.hash_one(&self.name) >> 34).unwrap_or(0);
-            UnixMillis(now.0 + SEAL_EVERY_MS / 3 + spread % (SEAL_EVERY_MS * 2 / 3))
-        });
-        if now >= due {
+        let spread = FxBuildHasher.hash_one(&self.name) >> 34;
+        if state.seal_due.is_none() {
+            state.unsealed = u32::try_from(spread % u64::from(SEAL_AFTER)).unwrap_or(0);
+        }
+        let spread = i64::try_from(spread).unwrap_or(0);
+        let first = |every: i64| UnixMillis(now.0 + every / 3 + spread % (every * 2 / 3));
+        let due = *state.seal_due.get_or_insert_with(|| first(SEAL_EVERY_MS));
+        if now >= due || state.unsealed >= SEAL_AFTER {
             self.seal_now(state, now, registry);
+        }
+        if now >= *state.roll_due.get_or_insert_with(|| first(ROLL_EVERY_MS)) {
+            self.roll_now(state, now, registry);
         }
     }
 
     pub(super) fn seal_now(&self, state: &mut State, now: UnixMillis, registry: &impl Registry) {
         let Some(disk) = registry.disk() else { return };
         state.seal_due = Some(UnixMillis(now.0 + SEAL_EVERY_MS));
+        state.unsealed = 0;
         state.chain.begin_anew();
         let series: Vec<_> = state.series.iter_mut().filter_map(Series::close).collect();
         let chunks = series.iter().flat_map(|series| &series.chunks);
@@ -107,10 +131,20 @@ impl Node {
             series,
         };
         match block.encode() {
-            Ok(block) => disk.queue_block(block),
+            Ok(block) => {
+                let number = state.blocks;
+                state.blocks = number.wrapping_add(1);
+                state.series.iter_mut().fold(0, |at, series| series.leave(number, at));
+                state.leaving.push((number, disk.queue_block(block)));
+            }
             Err(error) => tracing::error!(node = %self.name, %error, "a block is not kept"),
         }
         state.unsealed_since = None;
+    }
+
+    fn roll_now(&self, state: &mut State, now: UnixMillis, registry: &impl Registry) {
+        let Some(disk) = registry.disk() else { return };
+        state.roll_due = Some(UnixMillis(now.0 + ROLL_EVERY_MS));
         for level in Level::ALL {
             if let Some(rolled) = state.roll(level, &self.name, registry) {
                 disk.queue_rolled(rolled);
@@ -120,6 +154,21 @@ impl Node {
 }
 
 impl State {
+    /// Lets go of what blocks have that are on the disk by now.
+    pub(super) fn shelve(&mut self) {
+        let Self { leaving, series, .. } = self;
+        leaving.retain(|(number, shelving)| {
+            if let Some(bodies) = shelving.get() {
+                for series in series.iter_mut() {
+                    series.shelve(*number, bodies);
+                }
+                return false;
+            }
+            // Where nobody else knows of it, the block was let go before it could be written.
+            Arc::strong_count(shelving) > 1
+        });
+    }
+
     /// Rolls the buckets that are complete: late rows cannot reach them any more.
     pub(super) fn roll(
         &mut self,
@@ -152,7 +201,7 @@ impl State {
             series,
         };
         match block.encode() {
-            Ok(block) => Some(RolledBlock {
+            Ok(EncodedBlock { record: block, .. }) => Some(RolledBlock {
                 level,
                 name: name.as_str().into(),
                 from: from.max(first.minus(step_ms)),
@@ -174,6 +223,7 @@ impl State {
         entry: impl FnOnce(&mut Chain) -> Vec<u8>,
     ) -> Option<u64> {
         self.unsealed_since.get_or_insert(now);
+        self.unsealed += 1;
         Some(registry.disk()?.queue_entry(entry(&mut self.chain)))
     }
 }

@@ -9,7 +9,7 @@ use rustc_hash::FxBuildHasher;
 use super::{LEAST_AHEAD_MS, Node, Registry};
 use crate::{
     clock::ReadTimes,
-    disk::Chain,
+    disk::{Chain, Shelving},
     series::{Moment, Series, Taken},
     usage::{Peaks, PodUsages},
 };
@@ -35,8 +35,16 @@ pub(super) struct State {
     pub(super) wrong_after: Option<UnixMillis>,
     pub(super) interval_ms: u32,
     pub(super) heard_at: UnixMillis,
-    /// When the next block is due; spread, so that nodes do not write theirs at once.
+    /// Entries since the last block; begins somewhere, so that nodes do not write theirs at once.
+    pub(super) unsealed: u32,
+    /// When the next block is due at the latest; spread, so that nodes do not write theirs at once.
     pub(super) seal_due: Option<UnixMillis>,
+    /// The same for rolled rows.
+    pub(super) roll_due: Option<UnixMillis>,
+    /// How many blocks were handed to the disk.
+    pub(super) blocks: u32,
+    /// Those of them that are not on it as far as is known, by number.
+    pub(super) leaving: Vec<(u32, Shelving)>,
     /// When the oldest thing came that no block has.
     pub(super) unsealed_since: Option<UnixMillis>,
     /// The last buckets that were rolled, by level.

@@ -1,0 +1,167 @@
+//! Chunks that are read from their block when somebody asks for them, and are not held in memory.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use kubemonitor_model::UnixMillis;
+
+use super::{DiskError, log::file_name};
+
+/// A file of blocks, open for as long as chunks of it may be read.
+#[derive(Debug)]
+pub(crate) struct ShelfFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl ShelfFile {
+    pub(crate) fn open(path: PathBuf) -> Result<Arc<Self>, DiskError> {
+        // Written to by `clear` alone.
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(|e| DiskError::io("open", &path, e))?;
+        Ok(Arc::new(Self { path, file }))
+    }
+
+    /// Fills a buffer from an offset on.
+    pub(crate) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), DiskError> {
+        let read = self.file.read_exact_at(buffer, offset);
+        read.map_err(|e| DiskError::io("read", &self.path, e))
+    }
+
+    /// Lets go of what it holds: the file was dropped, and its room is wanted now, not when the last
+    /// chunk that was read from it goes.
+    fn clear(&self) {
+        if let Err(error) = self.file.set_len(0) {
+            tracing::warn!(path = %self.path.display(), %error, "the file's room is not free yet");
+        }
+    }
+}
+
+/// The files of blocks there are, by when they were begun.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    folder: PathBuf,
+    files: BTreeMap<UnixMillis, Arc<ShelfFile>>,
+}
+
+impl Shelf {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder, files: BTreeMap::new() }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file that was begun then.
+    pub(super) fn file(&mut self, begun: UnixMillis) -> Result<Arc<ShelfFile>, DiskError> {
+        if let Some(file) = self.files.get(&begun) {
+            return Ok(Arc::clone(file));
+        }
+        let file = ShelfFile::open(self.folder.join(file_name(begun)))?;
+        Ok(Arc::clone(self.files.entry(begun).or_insert(file)))
+    }
+
+    /// Lets go of the files that were begun before; of all, where there is none.
+    pub(super) fn keep_from(&mut self, oldest: Option<UnixMillis>) {
+        let kept = oldest.map(|oldest| self.files.split_off(&oldest)).unwrap_or_default();
+        for gone in std::mem::replace(&mut self.files, kept).into_values() {
+            gone.clear();
+        }
+    }
+}
+
+/// Where the chunks of a block are, once the block is on the disk: the file, and where in it the
+/// chunks begin.
+pub(crate) type Shelving = Arc<OnceLock<Bodies>>;
+
+/// The chunks of a block, one after the other in a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Bodies {
+    pub(crate) file: Arc<ShelfFile>,
+    pub(crate) offset: u64,
+}
+
+/// A chunk on disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Shelved {
+    file: Arc<ShelfFile>,
+    offset: u64,
+    length: u32,
+    checksum: u32,
+}
+
+impl Bodies {
+    /// The chunk that lies so far into the bodies.
+    pub(crate) fn chunk(&self, at: u32, length: u32, checksum: u32) -> Shelved {
+        let offset = self.offset + u64::from(at);
+        Shelved { file: Arc::clone(&self.file), offset, length, checksum }
+    }
+}
+
+impl Shelved {
+    /// Its bytes, in a buffer that is used again and again. `None` when they are gone: files leave
+    /// before the chunks in them do where bytes are limited.
+    pub(crate) fn read<'a>(&self, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        buffer.resize(self.length as usize, 0);
+        match self.file.read(buffer, self.offset) {
+            Ok(()) if crc32fast::hash(buffer) == self.checksum => Some(buffer),
+            Ok(()) => {
+                let path = self.file.path.display();
+                tracing::warn!(%path, offset = self.offset, "what is on disk is broken; left out");
+                None
+            }
+            Err(DiskError::Io { source, .. }) if source.kind() == io::ErrorKind::UnexpectedEof => {
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, "left out");
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(bytes: &[u8]) -> (tempfile::TempDir, Arc<ShelfFile>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blocks");
+        std::fs::write(&path, bytes).unwrap();
+        let file = ShelfFile::open(path).unwrap();
+        (folder, file)
+    }
+
+    #[test]
+    fn a_chunk_is_read_as_it_was_written_or_not_at_all() {
+        let (_folder, file) = written(b"headfirstsecond");
+        let bodies = Bodies { file, offset: 4 };
+        let mut buffer = Vec::new();
+        let chunk = bodies.chunk(5, 6, crc32fast::hash(b"second"));
+        assert_eq!(chunk.read(&mut buffer), Some(&b"second"[..]));
+        assert_eq!(bodies.chunk(4, 6, crc32fast::hash(b"second")).read(&mut buffer), None);
+        assert_eq!(bodies.chunk(9, 9, 0).read(&mut buffer), None, "beyond the file's end");
+    }
+
+    #[test]
+    fn a_file_that_was_dropped_has_nothing_and_takes_no_room() {
+        let (folder, file) = written(b"first");
+        let chunk = Bodies { file: Arc::clone(&file), offset: 0 }.chunk(0, 5, 0);
+        let path = folder.path().join("blocks");
+        std::fs::remove_file(path).unwrap();
+        file.clear();
+        assert_eq!(chunk.read(&mut Vec::new()), None);
+        assert_eq!(file.file.metadata().unwrap().len(), 0);
+    }
+}
