@@ -41,14 +41,14 @@ impl Source {
     pub(crate) fn readings(&self, span: &Span, monitor: &Monitor) -> Vec<Reading> {
         let Self { node, kind, id } = self;
         let samples = match monitor.store.history(node, *kind, id, span.range, span.asked_at) {
-            Ok(history) => history.samples,
+            Ok(history) => span.gauges.of_history(history),
             Err(error) => {
                 tracing::error!(%error, "history on disk cannot be read; memory answers alone");
                 let look = |view: &NodeView<'_>| Some(view.find(*kind, id)?.window(span.range));
                 monitor.store.node(node, look).flatten().unwrap_or_default()
             }
         };
-        steps::readings(samples, span.step)
+        steps::readings(samples, span)
     }
 }
 

@@ -244,7 +244,7 @@ fn newest(monitor: &Monitor, sums: &str, pushed: &Source) -> GroupReading {
 /// longer.
 fn summed(monitor: &Monitor, sums: &str, span: &Span) -> Vec<GroupSample> {
     match monitor.store.group_history(sums, span.range, span.asked_at) {
-        Ok(past) => past.samples,
+        Ok(past) => span.gauges.of_past(past),
         Err(error) => {
             tracing::error!(%error, "history on disk cannot be read; memory answers alone");
             monitor.store.group_window(sums, span.range)
@@ -274,7 +274,7 @@ impl<I: Grouping> Entity for Group<I> {
         let pushed = self.pushed.readings(span, monitor);
         let readings: Vec<GroupReading> = if pushed.is_empty() {
             let sums = summed(monitor, &self.sums, span);
-            steps::sums(sums, span.step).into_iter().map(GroupReading::Sum).collect()
+            steps::sums(sums, span).into_iter().map(GroupReading::Sum).collect()
         } else {
             pushed.into_iter().map(|reading| GroupReading::Pushed(reading.into())).collect()
         };

@@ -3,6 +3,7 @@
 
 mod containers;
 mod entity;
+mod gauges;
 mod groups;
 mod nodes;
 mod page;

@@ -1,26 +1,27 @@
-//! Samples folded into steps: means of gauges, rates of counters over each step.
+//! Samples folded into steps: means (or extremes) of gauges, rates of counters over each step.
 
 use kubemonitor_model::{MetricKind, Row, UnixMillis};
 use kubemonitor_store::{GroupSample, RATED, Sample, Traffic};
 
+use super::{Span, gauges::Gauges};
 use crate::model::Reading;
 
-/// The samples as readings: one each, or one per `step` milliseconds that has any.
-pub(crate) fn readings(samples: Vec<Sample>, step: Option<i64>) -> Vec<Reading> {
-    match step {
+/// The samples as readings: one each, or one per step of the span that has any.
+pub(crate) fn readings(samples: Vec<Sample>, span: &Span) -> Vec<Reading> {
+    match span.step {
         None => samples.into_iter().map(Reading::from).collect(),
         Some(step) => chunks(&samples, step, |sample| sample.at)
-            .map(|(at, samples)| mean_reading(at, samples))
+            .map(|(at, samples)| step_reading(at, samples, span.gauges))
             .collect(),
     }
 }
 
 /// The same for the sums of groups.
-pub(crate) fn sums(samples: Vec<GroupSample>, step: Option<i64>) -> Vec<GroupSample> {
-    match step {
+pub(crate) fn sums(samples: Vec<GroupSample>, span: &Span) -> Vec<GroupSample> {
+    match span.step {
         None => samples,
         Some(step) => chunks(&samples, step, |sample| sample.at)
-            .map(|(at, samples)| mean_sum(at, samples))
+            .map(|(at, samples)| step_sum(at, samples, span.gauges))
             .collect(),
     }
 }
@@ -38,7 +39,7 @@ fn chunks<T>(
         .map(move |chunk| (start(&chunk[0]), chunk))
 }
 
-fn mean_reading(at: UnixMillis, samples: &[Sample]) -> Reading {
+fn step_reading(at: UnixMillis, samples: &[Sample], gauges: Gauges) -> Reading {
     let kind = samples[0].row.kind();
     let mut row = Row::new(kind);
     for &metric in kind.metrics() {
@@ -47,7 +48,7 @@ fn mean_reading(at: UnixMillis, samples: &[Sample]) -> Reading {
             metric,
             match metric.kind() {
                 MetricKind::Counter => values.next_back(),
-                MetricKind::Gauge => mean(values),
+                MetricKind::Gauge => gauges.of(values),
             },
         );
     }
@@ -62,7 +63,7 @@ fn mean_reading(at: UnixMillis, samples: &[Sample]) -> Reading {
     Reading::new(at, row, per_second)
 }
 
-fn mean_sum(at: UnixMillis, samples: &[GroupSample]) -> GroupSample {
+fn step_sum(at: UnixMillis, samples: &[GroupSample], gauges: Gauges) -> GroupSample {
     let traffic = std::array::from_fn(|place| {
         let traffic = || samples.iter().map(move |sample| sample.traffic[place]);
         Traffic {
@@ -70,24 +71,15 @@ fn mean_sum(at: UnixMillis, samples: &[GroupSample]) -> GroupSample {
             bytes_per_second: mean_f64(traffic().filter_map(|t| t.bytes_per_second)),
         }
     });
-    let pods = mean(samples.iter().map(|sample| u64::from(sample.pods)));
+    let pods = Gauges::Mean.of(samples.iter().map(|sample| u64::from(sample.pods)));
     GroupSample {
         at,
         pods: pods.and_then(|pods| u32::try_from(pods).ok()).unwrap_or_default(),
-        cpu_nanocores: mean(samples.iter().filter_map(|sample| sample.cpu_nanocores)),
-        memory_working_set_bytes: mean(
-            samples.iter().filter_map(|sample| sample.memory_working_set_bytes),
-        ),
+        cpu_nanocores: gauges.of(samples.iter().filter_map(|sample| sample.cpu_nanocores)),
+        memory_working_set_bytes: gauges
+            .of(samples.iter().filter_map(|sample| sample.memory_working_set_bytes)),
         traffic,
     }
-}
-
-/// The mean of integers, rounded to the nearest; `None` of nothing.
-fn mean(values: impl Iterator<Item = u64>) -> Option<u64> {
-    let (sum, count) =
-        values.fold((0_u128, 0_u128), |(sum, count), value| (sum + u128::from(value), count + 1));
-    // No mean is above its largest value.
-    (count > 0).then(|| u64::try_from((sum + count / 2) / count).unwrap_or(u64::MAX))
 }
 
 fn mean_f64(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -103,6 +95,10 @@ mod tests {
     use super::*;
 
     const T0: i64 = 1_700_000_000_000;
+
+    fn in_steps(step: Option<i64>, gauges: Gauges) -> Span {
+        Span { range: TimeRange::ALL, step, gauges, asked_at: UnixMillis(T0) }
+    }
 
     /// A node's samples each 5 s: CPU nanoseconds (a counter) and load (a gauge).
     fn measured(values: &[(u64, u64)]) -> Vec<Sample> {
@@ -135,7 +131,7 @@ mod tests {
     #[test]
     fn without_a_step_every_sample_is_a_reading() {
         let samples = measured(&[(0, 1), (5_000_000_000, 3)]);
-        let readings = readings(samples, None);
+        let readings = readings(samples, &in_steps(None, Gauges::Mean));
         assert_eq!(readings.len(), 2);
         assert_eq!(readings[1].cpu_millicores(), Some(1000.0));
     }
@@ -144,7 +140,7 @@ mod tests {
     fn a_step_has_the_mean_of_gauges_and_the_rate_of_counters() {
         let samples =
             measured(&[(0, 100), (5_000_000_000, 200), (5_000_000_000, 400), (15_000_000_000, 9)]);
-        let steps = readings(samples, Some(15_000));
+        let steps = readings(samples.clone(), &in_steps(Some(15_000), Gauges::Mean));
         // The epoch's multiples of 15 s: T0 is 5 s into one.
         assert_eq!(steps[0].at, UnixMillis(T0 - 5000));
         assert_eq!(steps[0].value(Metric::Load1), Some(150));
@@ -153,6 +149,10 @@ mod tests {
         assert_eq!(steps[1].cpu_millicores(), Some(1000.0));
         assert_eq!(steps[1].value(Metric::CpuUsage), Some(15_000_000_000));
         assert_eq!(steps.len(), 2);
+        let highest = readings(samples, &in_steps(Some(15_000), Gauges::Max));
+        assert_eq!(highest[0].value(Metric::Load1), Some(200));
+        assert_eq!(highest[1].value(Metric::Load1), Some(400));
+        assert_eq!(highest[1].cpu_millicores(), Some(1000.0));
     }
 
     #[test]
@@ -165,7 +165,10 @@ mod tests {
                 4],
             ..GroupSample::default()
         };
-        let steps = sums(vec![sum(0, None, 10), sum(5000, Some(30), 20)], Some(10_000));
+        let steps = sums(
+            vec![sum(0, None, 10), sum(5000, Some(30), 20)],
+            &in_steps(Some(10_000), Gauges::Mean),
+        );
         assert_eq!(steps.len(), 1);
         assert_eq!((steps[0].pods, steps[0].cpu_nanocores), (2, Some(30)));
         assert_eq!(steps[0].memory_working_set_bytes, None);

@@ -9,7 +9,10 @@ use utoipa::{
     openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, RefOr, Schema, SchemaFormat, Type},
 };
 
-use super::params::{Params, Question, documented};
+use super::{
+    gauges::Gauges,
+    params::{Params, Question, documented},
+};
 use crate::{errors::ApiError, model::timestamp};
 
 /// The parameters of time, as they were typed.
@@ -30,6 +33,10 @@ pub(crate) struct TimeParams {
     /// timestamp is the step's start.
     #[param(minimum = 1, example = 15)]
     step: Option<u32>,
+    /// What gauges show of a step, and of the minutes and quarters of an hour that are kept beyond
+    /// the retention: `mean` (the default), `min` or `max`.
+    #[param(value_type = Option<Gauges>, inline)]
+    gauges: Option<Gauges>,
 }
 
 impl Question for TimeParams {
@@ -39,6 +46,7 @@ impl Question for TimeParams {
             start: params.parsed("start")?,
             end: params.parsed("end")?,
             step: params.positive("step")?,
+            gauges: params.parsed("gauges")?,
         })
     }
 
@@ -108,6 +116,8 @@ pub(crate) struct Span {
     pub(crate) range: TimeRange,
     /// Milliseconds that become one sample; `None` for the samples as they are.
     pub(crate) step: Option<i64>,
+    /// What gauges show where several samples are shown as one.
+    pub(crate) gauges: Gauges,
     /// When it was asked for: what is retained is reckoned from here.
     pub(crate) asked_at: UnixMillis,
 }
@@ -115,7 +125,7 @@ pub(crate) struct Span {
 impl TimeParams {
     /// What is meant at the moment `now`, with so much retained.
     pub(crate) fn meant(&self, now: UnixMillis, retention: Duration) -> When {
-        let Self { window, start, end, step } = *self;
+        let Self { window, start, end, step, gauges } = *self;
         if window.is_none() && start.is_none() && end.is_none() && step.is_none() {
             return When::Newest;
         }
@@ -131,7 +141,8 @@ impl TimeParams {
         // Between two moments lies the same, whichever is named first.
         let range = TimeRange { from: from.min(to), to: to.max(from) };
         let step = step.map(|seconds| i64::from(seconds) * 1000);
-        When::Span(Span { range, step, asked_at: now })
+        let gauges = gauges.unwrap_or_default();
+        When::Span(Span { range, step, gauges, asked_at: now })
     }
 }
 
@@ -148,12 +159,13 @@ mod tests {
 
     fn span(from_ms_ago: i64, to_ms_ago: i64, step: Option<i64>) -> When {
         let range = TimeRange { from: NOW.minus(from_ms_ago), to: NOW.minus(to_ms_ago) };
-        When::Span(Span { range, step, asked_at: NOW })
+        When::Span(Span { range, step, gauges: Gauges::Mean, asked_at: NOW })
     }
 
     #[test]
     fn without_parameters_the_newest_is_meant() {
         assert_eq!(meant("").unwrap(), When::Newest);
+        assert_eq!(meant("gauges=max").unwrap(), When::Newest);
     }
 
     #[test]
@@ -186,6 +198,8 @@ mod tests {
             "end=-1",
             "end=1e300",
             "end=NaN",
+            "gauges=median",
+            "gauges=",
         ] {
             assert!(meant(query).is_err(), "{query}");
         }

@@ -92,6 +92,12 @@ async fn a_step_averages_gauges_and_takes_rates_over_its_whole() {
         assert_eq!(samples[0]["load1"], 3.5);
         // 20 s of CPU in the 25 s between the first tick and the last.
         assert_eq!(samples[0]["cpu_millicores"], 800.0);
+        for (gauges, load) in [("mean", 3.5), ("min", 1.0), ("max", 6.0)] {
+            let path = format!("/api/nodes/n?start={start}&end={end}&step={hour}&gauges={gauges}");
+            let samples = server.json(&path).await;
+            assert_eq!(samples[0]["load1"], load, "{gauges}");
+            assert_eq!(samples[0]["cpu_millicores"], 800.0);
+        }
     } else {
         assert_eq!(samples.len(), 2);
     }
