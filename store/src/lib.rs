@@ -264,9 +264,8 @@ impl Store {
     /// Makes a pod's samples count in `groups` and in no others, those it has sent already and
     /// those to come.
     pub fn join(&self, pod: &EntityId, groups: &[(GroupKey, GroupHistory)]) {
-        let (nodes, groups) = self.members.join(pod, groups);
-        for node in nodes {
-            node.join(pod, groups.clone());
+        for node in self.members.join(pod, groups) {
+            node.join(pod, &self.members);
         }
     }
 
@@ -287,8 +286,9 @@ impl Store {
         if !empty.is_empty() {
             let mut nodes = self.nodes.write();
             for node in empty {
-                // Somebody may have sent between the two locks.
-                if node.held().series == 0 {
+                // Somebody may have sent between the two locks, or be about to: beside the table
+                // and this sweep nobody may know the node, or a tick would go into nowhere.
+                if Arc::strong_count(node) == 2 && node.held().series == 0 {
                     nodes.remove(node.name());
                 }
             }

@@ -330,12 +330,13 @@ impl Node {
         }
     }
 
-    /// Makes a pod's samples count in `groups`.
-    pub(crate) fn join(&self, pod: &EntityId, groups: Vec<Arc<Group>>) {
+    /// Makes a pod's samples count in the groups that are noted for it. Which those are is asked
+    /// under the node's lock: of two that note others at a time, the second may be here first.
+    pub(crate) fn join(self: &Arc<Self>, pod: &EntityId, registry: &impl Registry) {
         let mut state = self.state.lock();
         let State { series, index, read_times, .. } = &mut *state;
         if let Some(&index) = index.get(&(EntityKind::Pod, pod.clone())) {
-            series[index].set_groups(groups, read_times);
+            series[index].set_groups(registry.groups_of(pod, self), read_times);
         }
     }
 

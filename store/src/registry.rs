@@ -73,12 +73,12 @@ impl Members {
         let _ = self.disk.set(disk);
     }
 
-    /// Notes a pod's groups. Gives the nodes that hold samples of it, and the groups.
+    /// Notes a pod's groups. Gives the nodes that hold samples of it.
     pub(crate) fn join(
         &self,
         pod: &EntityId,
         groups: &[(GroupKey, GroupHistory)],
-    ) -> (Vec<Arc<Node>>, Vec<Arc<Group>>) {
+    ) -> Vec<Arc<Node>> {
         let groups: Vec<_> =
             groups.iter().map(|(key, history)| self.group_named(key, *history)).collect();
         let mut shard = self.shard(pod).lock();
@@ -89,12 +89,12 @@ impl Members {
         for entered in &groups {
             entered.enter(pod);
         }
-        member.groups.clone_from(&groups);
+        member.groups = groups;
         let nodes: Vec<_> = member.nodes.iter().filter_map(Weak::upgrade).collect();
-        if nodes.is_empty() && groups.is_empty() {
+        if nodes.is_empty() && member.groups.is_empty() {
             shard.remove(pod);
         }
-        (nodes, groups)
+        nodes
     }
 
     /// Lets groups go that no pod counts in any more.
