@@ -19,6 +19,7 @@ mod registry;
 mod rollup;
 mod sample;
 mod series;
+mod sync;
 mod usage;
 
 use std::{
@@ -34,6 +35,8 @@ use kubemonitor_model::{EntityId, EntityRow, NodeName, Row, Tick, UnixMillis};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxBuildHasher;
 
+#[cfg(shuttle)]
+pub use crate::sync::set_clock;
 use crate::{
     disk::{Archive, Block, Disk, Entry, Found, Level, Recovery, Unchain},
     group::Group,

@@ -1,12 +1,6 @@
 //! Everything one node measures, behind one lock: a tick goes in, and is seen, as a whole.
 
-use std::{
-    hash::BuildHasher,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-};
+use std::{hash::BuildHasher, sync::Arc};
 
 use hashbrown::HashMap;
 use kubemonitor_model::{EntityId, EntityKind, EntityRow, NodeName, QosClass, Tick, UnixMillis};
@@ -20,6 +14,7 @@ use crate::{
     rollup::Rolled,
     sample::{Sample, TimeRange},
     series::{Moment, Series, Taken},
+    sync::atomic::{AtomicI64, Ordering},
     usage::PodUsages,
 };
 

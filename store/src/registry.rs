@@ -2,10 +2,7 @@
 
 use std::{
     hash::BuildHasher,
-    sync::{
-        Arc, OnceLock, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -21,6 +18,7 @@ use crate::{
     millis,
     node::{Node, Registry},
     sample::GroupKey,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 /// Pods are spread over this many locks: births on different nodes seldom meet.

@@ -4,12 +4,11 @@ use std::{
     collections::VecDeque,
     fs::{File, OpenOptions},
     sync::{Arc, mpsc},
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use kubemonitor_model::UnixMillis;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use super::{
     Block, DiskError, DiskSettings, DiskStatus, Fsync,
@@ -17,7 +16,13 @@ use super::{
     journal::{self, Found},
     log::{Cut, Log},
 };
-use crate::parallel;
+use crate::{
+    parallel,
+    sync::{
+        Condvar, now,
+        thread::{self, JoinHandle},
+    },
+};
 
 /// Entries waiting for the disk beyond this are let go, oldest first: memory is not for queues.
 const MAX_WAITING_BYTES: usize = 64 << 20;
@@ -206,7 +211,7 @@ impl Disk {
             in_journal: 0,
             _lock: lock,
         };
-        let thread = std::thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("disk".to_owned())
             .spawn(move || writer.run())
             .map_err(|e| DiskError::io("start the writer of", folder, e))?;
@@ -382,7 +387,7 @@ impl Writer {
                 return;
             }
             if outcome.is_err() {
-                std::thread::sleep(PAUSE);
+                thread::sleep(PAUSE);
             }
         }
     }
@@ -545,10 +550,4 @@ struct Batch {
     entries: VecDeque<Vec<u8>>,
     blocks: VecDeque<Vec<u8>>,
     rolled: VecDeque<RolledBlock>,
-}
-
-fn now() -> UnixMillis {
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let millis = since_epoch.map_or(0, |elapsed| elapsed.as_millis());
-    UnixMillis(i64::try_from(millis).unwrap_or(i64::MAX))
 }
