@@ -86,6 +86,13 @@ impl Chunk {
         self.rows += 1;
     }
 
+    /// Which columns the first row has.
+    fn first_present(&self, kind: EntityKind) -> u64 {
+        let mut point = Point::origin(kind, self.first, self.step_ms);
+        Decoder::new(kind, self.step_ms, &self.bytes).advance(&mut point);
+        point.present
+    }
+
     /// Visits the rows in order, at `point`, which comes from the chunk before if there is one.
     fn read(&self, kind: EntityKind, point: &mut Point, mut visit: impl FnMut(&Point)) {
         point.rewind(self.first, self.step_ms);
@@ -160,7 +167,39 @@ impl Chunks {
         to: UnixMillis,
         mut visit: impl FnMut(&Point),
     ) {
-        let start = self.list.iter().rposition(|chunk| chunk.first < from).unwrap_or(0);
+        let start = self.start(from);
+        self.read_from(start, kind, from, to, &mut visit);
+    }
+
+    /// The same, where rows without a counter of `counters` know what it last was, wherever that
+    /// was: a chunk alone does not tell of what its first row lacks.
+    pub(crate) fn read_counting(
+        &self,
+        kind: EntityKind,
+        counters: u64,
+        from: UnixMillis,
+        to: UnixMillis,
+        mut visit: impl FnMut(&Point),
+    ) {
+        let start = self.start(from);
+        let lacks = |chunk: &Chunk| counters & !chunk.first_present(kind) != 0;
+        let start = if self.list.get(start).is_some_and(lacks) { 0 } else { start };
+        self.read_from(start, kind, from, to, &mut visit);
+    }
+
+    /// The chunk that has the last row before `from`.
+    fn start(&self, from: UnixMillis) -> usize {
+        self.list.iter().rposition(|chunk| chunk.first < from).unwrap_or(0)
+    }
+
+    fn read_from(
+        &self,
+        start: usize,
+        kind: EntityKind,
+        from: UnixMillis,
+        to: UnixMillis,
+        visit: &mut impl FnMut(&Point),
+    ) {
         let mut before = Point::origin(kind, from, 0);
         let mut has_before = false;
         let mut point = Point::origin(kind, from, 0);

@@ -335,6 +335,13 @@ impl Node {
         }
     }
 
+    /// The time of a pod's newest row here.
+    pub(crate) fn measured_last(&self, pod: &EntityId) -> Option<UnixMillis> {
+        let state = self.state.lock();
+        let &index = state.index.get(&(EntityKind::Pod, pod.clone()))?;
+        Some(state.series[index].last_at())
+    }
+
     /// Counts a pod's samples of a range in a group.
     pub(crate) fn recount(&self, pod: &EntityId, range: TimeRange, group: &Group) {
         let state = self.state.lock();

@@ -101,7 +101,12 @@ impl Members {
     }
 
     pub(crate) fn locate(&self, pod: &EntityId) -> Option<NodeName> {
-        Some(self.nodes_of(pod).last()?.name().clone())
+        let mut nodes = self.nodes_of(pod);
+        if nodes.len() > 1 {
+            // The order they came in says nothing: blocks are read back many at a time.
+            nodes.sort_by_cached_key(|node| node.measured_last(pod));
+        }
+        Some(nodes.last()?.name().clone())
     }
 
     /// The nodes that hold samples of a pod.
