@@ -111,19 +111,33 @@ impl Chunk {
     /// Visits the rows in order, at `point`, which comes from the chunk before if there is one. Of
     /// a chunk that is gone from the disk there are none.
     fn read(&self, kind: EntityKind, point: &mut Point, mut visit: impl FnMut(&Point)) {
-        let mut decode = |bytes: &[u8]| {
+        let decode = |bytes: &[u8]| {
             point.rewind(self.first, self.step_ms);
             let mut decoder = Decoder::new(kind, self.step_ms, bytes);
             while decoder.advance(point).is_some() {
                 visit(point);
             }
         };
+        self.with_bytes(decode);
+    }
+
+    /// Which columns the first row has; none where it is gone from the disk.
+    fn first_present(&self, kind: EntityKind) -> u64 {
+        let mut point = Point::origin(kind, self.first, self.step_ms);
+        self.with_bytes(|bytes| {
+            Decoder::new(kind, self.step_ms, bytes).advance(&mut point);
+        });
+        point.present
+    }
+
+    /// Lets `read` see the compressed rows, wherever they are, unless they are gone.
+    fn with_bytes(&self, read: impl FnOnce(&[u8])) {
         match &self.kept {
-            Kept::Memory { bytes, .. } => decode(bytes),
-            Kept::Leaving { bytes, .. } => decode(bytes),
+            Kept::Memory { bytes, .. } => read(bytes),
+            Kept::Leaving { bytes, .. } => read(bytes),
             Kept::Shelved(shelved) => READ.with_borrow_mut(|buffer| {
                 if let Some(bytes) = shelved.read(buffer) {
-                    decode(bytes);
+                    read(bytes);
                 }
             }),
         }
@@ -200,7 +214,39 @@ impl Chunks {
         to: UnixMillis,
         mut visit: impl FnMut(&Point),
     ) {
-        let start = self.list.iter().rposition(|chunk| chunk.first < from).unwrap_or(0);
+        let start = self.start(from);
+        self.read_from(start, kind, from, to, &mut visit);
+    }
+
+    /// The same, where rows without a counter of `counters` know what it last was, wherever that
+    /// was: a chunk alone does not tell of what its first row lacks.
+    pub(crate) fn read_counting(
+        &self,
+        kind: EntityKind,
+        counters: u64,
+        from: UnixMillis,
+        to: UnixMillis,
+        mut visit: impl FnMut(&Point),
+    ) {
+        let start = self.start(from);
+        let lacks = |chunk: &Chunk| counters != 0 && counters & !chunk.first_present(kind) != 0;
+        let start = if self.list.get(start).is_some_and(lacks) { 0 } else { start };
+        self.read_from(start, kind, from, to, &mut visit);
+    }
+
+    /// The chunk that has the last row before `from`.
+    fn start(&self, from: UnixMillis) -> usize {
+        self.list.iter().rposition(|chunk| chunk.first < from).unwrap_or(0)
+    }
+
+    fn read_from(
+        &self,
+        start: usize,
+        kind: EntityKind,
+        from: UnixMillis,
+        to: UnixMillis,
+        visit: &mut impl FnMut(&Point),
+    ) {
         let mut before = Point::origin(kind, from, 0);
         let mut has_before = false;
         let mut point = Point::origin(kind, from, 0);

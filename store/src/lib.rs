@@ -20,6 +20,7 @@ mod roll_call;
 mod rollup;
 mod sample;
 mod series;
+mod sync;
 mod usage;
 
 use std::{
@@ -35,6 +36,8 @@ use kubemonitor_model::{EntityId, EntityRow, NodeName, Row, Tick, UnixMillis};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxBuildHasher;
 
+#[cfg(shuttle)]
+pub use crate::sync::set_clock;
 use crate::{
     disk::{Archive, Block, Bodies, Disk, Entry, Found, Level, Recovery, Unchain},
     group::Group,
@@ -265,9 +268,8 @@ impl Store {
     /// Makes a pod's samples count in `groups` and in no others, those it has sent already and
     /// those to come.
     pub fn join(&self, pod: &EntityId, groups: &[(GroupKey, GroupHistory)]) {
-        let (nodes, groups) = self.members.join(pod, groups);
-        for node in nodes {
-            node.join(pod, groups.clone());
+        for node in self.members.join(pod, groups) {
+            node.join(pod, &self.members);
         }
     }
 

@@ -1,11 +1,13 @@
 //! Work on all processors, in order where it matters.
 
-use std::{hash::BuildHasher, num::NonZero, thread};
+use std::{hash::BuildHasher, num::NonZero};
 
 use rustc_hash::FxBuildHasher;
 
+use crate::sync::thread;
+
 fn processors() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// What `map` makes of each item, in their order.

@@ -2,10 +2,7 @@
 
 use std::{
     hash::BuildHasher,
-    sync::{
-        Arc, OnceLock, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -22,6 +19,7 @@ use crate::{
     node::{Node, Registry},
     roll_call::RollCall,
     sample::GroupKey,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 /// Pods are spread over this many locks: births on different nodes seldom meet.
@@ -76,12 +74,12 @@ impl Members {
         let _ = self.disk.set(disk);
     }
 
-    /// Notes a pod's groups. Gives the nodes that hold samples of it, and the groups.
+    /// Notes a pod's groups. Gives the nodes that hold samples of it.
     pub(crate) fn join(
         &self,
         pod: &EntityId,
         groups: &[(GroupKey, GroupHistory)],
-    ) -> (Vec<Arc<Node>>, Vec<Arc<Group>>) {
+    ) -> Vec<Arc<Node>> {
         let groups: Vec<_> =
             groups.iter().map(|(key, history)| self.group_named(key, *history)).collect();
         let mut shard = self.shard(pod).lock();
@@ -92,12 +90,12 @@ impl Members {
         for entered in &groups {
             entered.enter(pod);
         }
-        member.groups.clone_from(&groups);
+        member.groups = groups;
         let nodes: Vec<_> = member.nodes.iter().filter_map(Weak::upgrade).collect();
-        if nodes.is_empty() && groups.is_empty() {
+        if nodes.is_empty() && member.groups.is_empty() {
             shard.remove(pod);
         }
-        (nodes, groups)
+        nodes
     }
 
     /// Lets groups go that no pod counts in any more.
@@ -106,7 +104,12 @@ impl Members {
     }
 
     pub(crate) fn locate(&self, pod: &EntityId) -> Option<NodeName> {
-        Some(self.nodes_of(pod).last()?.name().clone())
+        let mut nodes = self.nodes_of(pod);
+        if nodes.len() > 1 {
+            // The order they came in says nothing: blocks are read back many at a time.
+            nodes.sort_by_cached_key(|node| node.measured_last(pod));
+        }
+        Some(nodes.last()?.name().clone())
     }
 
     /// The nodes that hold samples of a pod.

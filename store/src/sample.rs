@@ -142,6 +142,13 @@ impl GroupSample {
         Metric::NetworkTxBytes,
     ];
 
+    /// Those of a kind's columns that are added up in groups over time.
+    pub(crate) fn counters(kind: EntityKind) -> u64 {
+        let is_summed = kind == EntityKind::Pod;
+        let columns = Self::TRAFFIC.iter().filter_map(|&metric| kind.column(metric));
+        columns.filter(|_| is_summed).fold(0, |mask, column| mask | 1 << column)
+    }
+
     /// One of the four byte counters.
     pub fn traffic(&self, metric: Metric) -> Option<Traffic> {
         let place = Self::TRAFFIC.iter().position(|&m| m == metric)?;

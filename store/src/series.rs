@@ -13,7 +13,7 @@ use crate::{
     disk::{Bodies, Restart, StoredChunk, StoredSeries},
     group::{Group, Share, Step},
     rollup::{Rolled, Roller},
-    sample::{Counted, Rates, Sample, TimeRange},
+    sample::{Counted, GroupSample, Rates, Sample, TimeRange},
 };
 
 /// One entity: who it is, its newest row, and the compressed rows before.
@@ -425,10 +425,21 @@ impl Series {
             *value = row.values()[column];
             if is_counter {
                 let shown = value.wrapping_add(self.added(column, moment.at));
-                let floor = before.as_ref().and_then(|p| p.column(column)).unwrap_or(0);
+                // What it last was, also where the row before lacks it.
+                let floor = before.as_ref().map_or(0, |p| p.values[column]);
                 let ceiling = after.as_ref().and_then(|p| p.column(column)).unwrap_or(u64::MAX);
                 // Between two rows a counter cannot have been outside what they say.
-                *value = shown.min(ceiling).max(floor);
+                let is_present = late.present >> column & 1 == 1;
+                *value = if is_present { shown.min(ceiling).max(floor) } else { floor };
+            }
+        }
+        // Where the row after lacks a counter, a later one counts from this row.
+        let counters = GroupSample::counters(self.kind) & late.present;
+        let reaches_on = after.as_ref().is_some_and(|after| counters & !after.present != 0);
+        let rest = TimeRange { from: moment.at, to: UnixMillis(i64::MAX) };
+        if reaches_on {
+            for group in &self.groups {
+                self.replay(rest, moment.read_times, |step| group.uncount(step));
             }
         }
         if !self.chunks.insert(self.kind, &late) {
@@ -436,7 +447,9 @@ impl Series {
         }
         self.remember_counters(&late);
         if let Some(after) = after {
-            self.revise(before.as_ref(), &late, &after, moment.read_times);
+            if !reaches_on {
+                self.revise(before.as_ref(), &late, &after, moment.read_times);
+            }
             if after.at == self.last.at {
                 self.measure_newest_from(&late, moment.read_times);
             }
@@ -444,6 +457,11 @@ impl Series {
         if moment.at < self.first_at {
             self.first_at = moment.at;
             self.birth_step_ms = 0;
+        }
+        if reaches_on {
+            for group in &self.groups {
+                self.replay(rest, moment.read_times, |step| group.count(step));
+            }
         }
         Taken::Late
     }
@@ -472,7 +490,8 @@ impl Series {
     /// The rows around a time: the last before it, the first not before it.
     fn neighbours(&self, at: UnixMillis) -> (Option<Point>, Option<Point>) {
         let (mut before, mut after): (Option<Point>, Option<Point>) = (None, None);
-        self.chunks.read(self.kind, at, UnixMillis(i64::MAX), |point| {
+        let counters = GroupSample::counters(self.kind);
+        self.chunks.read_counting(self.kind, counters, at, UnixMillis(i64::MAX), |point| {
             if point.at < at {
                 before.get_or_insert_with(|| Point::origin(self.kind, at, 0)).copy_from(point);
             } else if after.is_none() {
@@ -520,7 +539,8 @@ impl Series {
         mut visit: impl FnMut(&Step),
     ) {
         let mut from: Option<(UnixMillis, Counted)> = None;
-        self.chunks.read(self.kind, range.from, range.to, |point| {
+        let counters = GroupSample::counters(self.kind);
+        self.chunks.read_counting(self.kind, counters, range.from, range.to, |point| {
             let counted = Counted::at(self.kind, point);
             if range.contains(point.at) {
                 let rates = match &from {

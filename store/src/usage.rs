@@ -1,6 +1,7 @@
 //! What each pod of a node uses at present, packed: finding the busiest of a large cluster looks at
 //! all pods, and would otherwise wait for memory most of the time.
 
+// Not the model's: a peak is a hint, and what it leads to is read under the node's lock.
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kubemonitor_model::{EntityId, EntityKind, Metric, NodeName};

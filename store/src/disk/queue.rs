@@ -4,11 +4,10 @@ use std::{
     collections::VecDeque,
     io,
     sync::{Arc, mpsc},
-    thread::JoinHandle,
 };
 
 use kubemonitor_model::UnixMillis;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use super::{
     DiskError, DiskSettings, DiskStatus, Fsync,
@@ -17,6 +16,7 @@ use super::{
     journal,
     shelf::Shelving,
 };
+use crate::sync::{Condvar, thread::JoinHandle};
 
 /// Entries waiting for the disk beyond this are let go, oldest first: memory is not for queues.
 const MAX_WAITING_BYTES: usize = 64 << 20;

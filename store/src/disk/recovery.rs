@@ -16,7 +16,7 @@ use super::{
     shelf::{Bodies, Shelf},
     writer::Writer,
 };
-use crate::parallel;
+use crate::{parallel, sync::thread};
 
 /// Takes in what was on the disk, some of it at a time: all of it at once would be held twice.
 pub(crate) trait Recovery {
@@ -145,7 +145,7 @@ impl Disk {
                 in_journal: 0,
                 lock,
             };
-            std::thread::Builder::new().name("disk".to_owned()).spawn(move || writer.run())
+            thread::Builder::new().name("disk".to_owned()).spawn(move || writer.run())
         })
     }
 }

@@ -16,6 +16,7 @@ use super::{
     queue::{Horizons, QueuedBlock, Shared},
     shelf::{Bodies, Shelf},
 };
+use crate::sync::{now, thread};
 
 /// A file of the journal is closed after this time or length, one of the blocks after the other.
 const JOURNAL_FILE_MS: i64 = 60_000;
@@ -59,7 +60,7 @@ impl Writer {
                 return;
             }
             if outcome.is_err() {
-                std::thread::sleep(PAUSE);
+                thread::sleep(PAUSE);
             }
         }
     }
@@ -230,10 +231,4 @@ struct Batch {
     entries: VecDeque<Vec<u8>>,
     blocks: VecDeque<QueuedBlock>,
     rolled: VecDeque<RolledBlock>,
-}
-
-fn now() -> UnixMillis {
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let millis = since_epoch.map_or(0, |elapsed| elapsed.as_millis());
-    UnixMillis(i64::try_from(millis).unwrap_or(i64::MAX))
 }

@@ -4,10 +4,7 @@ mod saving;
 mod state;
 mod view;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Arc;
 
 use kubemonitor_model::{EntityId, EntityKind, NodeName, Tick, UnixMillis};
 use parking_lot::Mutex;
@@ -64,27 +61,18 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) struct Node {
     name: NodeName,
-    /// Milliseconds of the newest tick, for readers who want no lock.
-    newest_tick: AtomicI64,
-    /// What its busiest pods use, for the same readers.
+    /// What its busiest pods use, for readers who want no lock.
     peaks: Peaks,
     state: Mutex<State>,
 }
 
 impl Node {
     pub(crate) fn new(name: NodeName) -> Self {
-        let newest_tick = AtomicI64::new(i64::MIN);
-        Self { name, newest_tick, peaks: Peaks::default(), state: Mutex::default() }
+        Self { name, peaks: Peaks::default(), state: Mutex::default() }
     }
 
     pub(crate) fn name(&self) -> &NodeName {
         &self.name
-    }
-
-    /// The newest tick, if any collector of ours sends from this node.
-    pub(crate) fn newest_tick(&self) -> Option<UnixMillis> {
-        let millis = self.newest_tick.load(Ordering::Relaxed);
-        (millis != i64::MIN).then_some(UnixMillis(millis))
     }
 
     /// Takes a tick in.
@@ -103,13 +91,15 @@ impl Node {
         if state.was_set_back(tick, registry.late_limit_ms(), now) {
             self.forget_after(state, tick.at.max(now), registry);
         }
-        let is_newest = tick.at > state.newest_tick || self.newest_tick().is_none();
+        let is_newest = state.newest_tick.is_none_or(|newest| tick.at > newest);
         if state.read_times.knows(tick.at) {
             state.heard_at = state.heard_at.max(now);
             return Ok(Outcome { duplicate: true, ..Outcome::default() });
         }
-        if !is_newest && state.newest_tick.since(tick.at) > late_limit_ms {
-            return Err(NotTaken::TooLate { newest: state.newest_tick });
+        if let Some(newest) = state.newest_tick
+            && newest.since(tick.at) > late_limit_ms
+        {
+            return Err(NotTaken::TooLate { newest });
         }
         self.seal_if_due(state, now, registry);
         state.read_times.note(tick.at, tick.read_delay_us);
@@ -134,7 +124,7 @@ impl Node {
             }
         }
         if is_newest {
-            self.come_to(Some(tick.at), state, registry);
+            state.come_to(Some(tick.at), registry);
             state.newest_frame = (tick.instance, tick.sequence);
             state.end_all_but(tick.at);
         }
@@ -145,7 +135,7 @@ impl Node {
 
     /// Forgets what a clock that was ahead has left after `end`.
     fn forget_after(&self, state: &mut State, end: UnixMillis, registry: &impl Registry) {
-        tracing::warn!(node = %self.name, ahead_ms = state.newest_tick.since(end),
+        tracing::warn!(node = %self.name, ahead_ms = state.newest_tick.map(|newest| newest.since(end)),
             "the node's clock was set back; what it measured ahead of time is dropped");
         let State { series, read_times, .. } = state;
         let empty: Vec<_> = series
@@ -156,7 +146,7 @@ impl Node {
             })
             .collect();
         let newest = state.read_times.drop_after(end);
-        self.come_to(newest, state, registry);
+        state.come_to(newest, registry);
         state.newest_frame = (0, 0);
         // What the blocks on disk have is to be taken back soon.
         state.seal_due = state.seal_due.map(|due| due.min(end));
@@ -165,13 +155,6 @@ impl Node {
             *until = (*until).min(end);
         }
         state.forget(&empty, &self.name, registry);
-    }
-
-    /// Its newest tick is this one now.
-    fn come_to(&self, tick: Option<UnixMillis>, state: &mut State, registry: &impl Registry) {
-        registry.moved(self.newest_tick(), tick);
-        self.newest_tick.store(tick.map_or(i64::MIN, |tick| tick.0), Ordering::Relaxed);
-        state.newest_tick = tick.unwrap_or_default();
     }
 
     /// Takes the one row of a tick in that somebody pushed.
@@ -233,18 +216,26 @@ impl Node {
         let mut state = self.state.lock();
         state.retired = state.series.is_empty();
         if state.retired {
-            self.come_to(None, &mut state, registry);
+            state.come_to(None, registry);
         }
         state.retired
     }
 
-    /// Makes a pod's samples count in `groups`.
-    pub(crate) fn join(&self, pod: &EntityId, groups: Vec<Arc<Group>>) {
+    /// Makes a pod's samples count in the groups that are noted for it. Which those are is asked
+    /// under the node's lock: of two that note others at a time, the second may be here first.
+    pub(crate) fn join(self: &Arc<Self>, pod: &EntityId, registry: &impl Registry) {
         let mut state = self.state.lock();
         let State { series, index, read_times, .. } = &mut *state;
         if let Some(&index) = index.get(&(EntityKind::Pod, pod.clone())) {
-            series[index].set_groups(groups, read_times);
+            series[index].set_groups(registry.groups_of(pod, self), read_times);
         }
+    }
+
+    /// The time of a pod's newest row here.
+    pub(crate) fn measured_last(&self, pod: &EntityId) -> Option<UnixMillis> {
+        let state = self.state.lock();
+        let &index = state.index.get(&(EntityKind::Pod, pod.clone()))?;
+        Some(state.series[index].last_at())
     }
 
     /// Counts a pod's samples of a range in a group.
@@ -275,7 +266,9 @@ impl Node {
         state.shelve();
         let silent = state.silent_since(now.minus(registry.retention_ms()));
         state.forget(&silent, &self.name, registry);
-        state.read_times.drop_before(state.newest_tick.minus(2 * registry.retention_ms()));
+        if let Some(newest) = state.newest_tick {
+            state.read_times.drop_before(newest.minus(2 * registry.retention_ms()));
+        }
         state.refresh_usages(&self.peaks);
         !state.series.is_empty()
     }

@@ -52,7 +52,7 @@ impl Node {
             state.read_times.drop_after(end);
         }
         if let Some(tick) = block.newest_tick {
-            self.come_to(Some(tick), state, registry);
+            state.come_to(Some(tick), registry);
         }
         for (at, delay_us) in block.read_times {
             state.read_times.note(at, u64::from(delay_us));
@@ -122,7 +122,7 @@ impl Node {
         let block = Block {
             node: self.name.to_string(),
             sequence: disk.next_sequence() - 1,
-            newest_tick: self.newest_tick(),
+            newest_tick: state.newest_tick,
             newest_frame: state.newest_frame,
             wrong_after: state.wrong_after.take(),
             interval_ms: state.interval_ms,

@@ -28,7 +28,8 @@ pub(super) struct State {
     /// What the pods use, as of the newest tick.
     pub(super) usages: PodUsages,
     pub(super) read_times: ReadTimes,
-    pub(super) newest_tick: UnixMillis,
+    /// The newest tick, if any collector of ours sends from this node.
+    pub(super) newest_tick: Option<UnixMillis>,
     /// The collector's instance and its frame's number at the newest tick.
     pub(super) newest_frame: (u64, u64),
     /// Rows after this that blocks on disk have are from a clock that was wrong.
@@ -67,7 +68,8 @@ impl State {
         node: &Arc<Node>,
     ) -> Option<(usize, Taken)> {
         let step_ms = if self.interval_ms == 0 { PUSHED_STEP_MS } else { self.interval_ms };
-        let horizon = self.newest_tick.max(at).minus(registry.retention_ms());
+        let horizon =
+            self.newest_tick.map_or(at, |newest| newest.max(at)).minus(registry.retention_ms());
         let index = self.place_of(place, entity);
         let moment = Moment { at, step_ms, now, horizon, read_times: &self.read_times };
         if let Some(index) = index {
@@ -86,6 +88,12 @@ impl State {
         self.index.insert((kind, entity.id.clone()), index);
         self.remember_place(place, index);
         Some((index, Taken::Newest))
+    }
+
+    /// Its newest tick is this one now.
+    pub(super) fn come_to(&mut self, tick: Option<UnixMillis>, registry: &impl Registry) {
+        registry.moved(self.newest_tick, tick);
+        self.newest_tick = tick;
     }
 
     /// Notes anew what the pods use.
@@ -132,10 +140,11 @@ impl State {
     /// of the server's clock: the node's clock was wrong and has been put right.
     pub(super) fn was_set_back(&self, tick: &Tick, late_limit_ms: i64, now: UnixMillis) -> bool {
         let slack_ms = i64::from(self.interval_ms).max(LEAST_AHEAD_MS);
-        let is_ahead = self.newest_tick.since(now) > slack_ms && tick.at < self.newest_tick;
+        let Some(newest) = self.newest_tick else { return false };
+        let is_ahead = newest.since(now) > slack_ms && tick.at < newest;
         let (instance, sequence) = self.newest_frame;
         let is_later = tick.instance == instance && tick.sequence > sequence;
-        is_ahead && (is_later || self.newest_tick.since(tick.at) > late_limit_ms)
+        is_ahead && (is_later || newest.since(tick.at) > late_limit_ms)
     }
 
     pub(super) fn silent_since(&self, horizon: UnixMillis) -> Vec<(EntityKind, EntityId)> {

@@ -24,7 +24,7 @@ impl<'a> NodeView<'a> {
 
     /// The newest tick of its collector; the epoch when it has none.
     pub fn last_tick(&self) -> UnixMillis {
-        self.state.newest_tick
+        self.state.newest_tick.unwrap_or_default()
     }
 
     /// The time between two ticks of its collector; 0 when it has none.

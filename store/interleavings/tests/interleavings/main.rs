@@ -1,0 +1,100 @@
+//! The store under a scheduler that decides, at every lock, who goes on: interleavings that threads
+//! of the system would show once in a million runs.
+//!
+//! A test that fails prints the schedule that made it fail; `shuttle::replay` goes through that one
+//! again. `SHUTTLE_RANDOM_SEED` tries others.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+mod disk;
+mod memory;
+
+use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, NodeName, Row, Tick, UnixMillis};
+use modelled_store::{Store, TimeRange};
+use shuttle::{
+    Config, MaxSteps, Runner,
+    scheduler::{DfsScheduler, PctScheduler, RandomScheduler},
+};
+
+const STEP: i64 = 5000;
+const START: i64 = 1_700_000_000_000;
+const SEED: u64 = 11;
+
+fn config() -> Config {
+    let mut config = Config::new();
+    // A row of a tick takes more of the stack than the default has.
+    config.stack_size = 1 << 20;
+    // A thread that waits for what never comes is a failure.
+    config.max_steps = MaxSteps::FailAfter(200_000);
+    config
+}
+
+/// Runs `threads` in so many interleavings that chance picks: half of them evenly, and half of them
+/// with a few switches that are far apart.
+fn in_many_interleavings(count: usize, threads: impl Fn() + Send + Sync + Clone + 'static) {
+    let seed = std::env::var("SHUTTLE_RANDOM_SEED");
+    let seed = seed.ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
+    let evenly = RandomScheduler::new_from_seed(seed, count / 2);
+    Runner::new(evenly, config()).run(threads.clone());
+    let seldom = PctScheduler::new_from_seed(seed, 3, count / 2);
+    Runner::new(seldom, config()).run(threads);
+}
+
+/// Runs `threads` in every interleaving there is.
+fn in_every_interleaving(threads: impl Fn() + Send + Sync + 'static) {
+    let count = Runner::new(DfsScheduler::new(None, false), config()).run(threads);
+    assert!(count > 100, "{count} are not many: is anything shared at all?");
+    eprintln!("{count} interleavings");
+}
+
+fn node(name: &str) -> NodeName {
+    name.parse().unwrap()
+}
+
+fn pod(number: usize) -> EntityId {
+    EntityId::parse(&format!("00000000-0000-0000-0000-{number:012}"))
+}
+
+fn at(number: i64) -> UnixMillis {
+    UnixMillis(START + number * STEP)
+}
+
+/// A tick of `pods` that each have `memory(number)` and have sent `sent(number)` bytes.
+fn tick(name: &str, number: i64, pods: &[usize]) -> Tick {
+    let rows = pods.iter().map(|&p| {
+        let mut row = Row::new(EntityKind::Pod);
+        row.set(Metric::MemoryWorkingSet, Some(memory(number)));
+        row.set(Metric::NetworkTxBytes, Some(sent(number)));
+        EntityRow { id: pod(p), parent: None, qos: None, newborn: false, row }
+    });
+    Tick {
+        node: node(name),
+        instance: 1,
+        sequence: number.unsigned_abs(),
+        at: at(number),
+        read_delay_us: 0,
+        interval_ms: STEP.unsigned_abs(),
+        rows: rows.collect(),
+    }
+}
+
+fn memory(number: i64) -> u64 {
+    (number.unsigned_abs() + 1) * 4096
+}
+
+fn sent(number: i64) -> u64 {
+    (number.unsigned_abs() + 1) * 10
+}
+
+fn ingest(store: &Store, name: &str, number: i64, pods: &[usize]) {
+    store.ingest(&tick(name, number, pods), at(number)).unwrap();
+}
+
+/// The numbers of the ticks that a node holds of a pod.
+fn numbers(store: &Store, name: &str, number: usize) -> Vec<i64> {
+    let window = store.node(&node(name), |view| {
+        Some(view.find(EntityKind::Pod, &pod(number))?.window(TimeRange::ALL))
+    });
+    let samples = window.flatten().unwrap_or_default();
+    samples.iter().map(|sample| sample.at.since(UnixMillis(START)) / STEP).collect()
+}

@@ -1,0 +1,126 @@
+//! Entities that go and come back: while they are remembered, and when they no longer are.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+use std::{path::Path, sync::Arc};
+
+use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, Row, Tick, UnixMillis};
+use kubemonitor_store::{DiskSettings, Fsync, GroupHistory, Sample, Settings, Store, TimeRange};
+
+const STEP: i64 = 5000;
+const START: i64 = 1_700_000_000_000;
+/// Ticks in the retention.
+const RETAINED: i64 = 720;
+
+fn opened(folder: &Path) -> Store {
+    let disk = DiskSettings { folder: folder.to_owned(), fsync: Fsync::Always, max_bytes: None };
+    Store::open(Settings::default(), &disk).unwrap().0
+}
+
+fn pod(number: usize) -> EntityId {
+    EntityId::parse(&format!("00000000-0000-0000-0000-{number:012}"))
+}
+
+fn at(number: i64) -> UnixMillis {
+    UnixMillis(START + number * STEP)
+}
+
+/// A tick of these pods, each of which has sent ten bytes a tick since the first one.
+fn ingest(store: &Store, number: i64, pods: &[usize]) {
+    let rows = pods.iter().map(|&p| {
+        let mut row = Row::new(EntityKind::Pod);
+        row.set(Metric::CpuUsage, Some(number.unsigned_abs() * 1_000_000));
+        row.set(Metric::MemoryWorkingSet, Some(4096));
+        row.set(Metric::NetworkTxBytes, Some(number.unsigned_abs() * 10));
+        EntityRow { id: pod(p), parent: None, qos: None, newborn: false, row }
+    });
+    let tick = Tick {
+        node: "node-1".parse().unwrap(),
+        instance: 1,
+        sequence: number.unsigned_abs(),
+        at: at(number),
+        read_delay_us: 0,
+        interval_ms: STEP.unsigned_abs(),
+        rows: rows.collect(),
+    };
+    store.ingest(&tick, tick.at).unwrap();
+    store.sweep(tick.at);
+}
+
+/// Whether a pod is there, when it was first, and its samples; `None` when it is forgotten.
+fn seen(store: &Store, number: usize) -> Option<(bool, UnixMillis, Vec<Sample>)> {
+    let look = |view: &kubemonitor_store::NodeView<'_>| {
+        let series = view.find(EntityKind::Pod, &pod(number))?;
+        Some((series.live(), series.first_at(), series.window(TimeRange::ALL)))
+    };
+    store.node(&"node-1".parse().unwrap(), look).flatten()
+}
+
+fn numbers(samples: &[Sample]) -> Vec<i64> {
+    samples.iter().map(|sample| sample.at.since(at(0)) / STEP).collect()
+}
+
+fn join(store: &Store) {
+    for number in [1, 2] {
+        store.join(&pod(number), &[(Arc::from("shop"), GroupHistory::Kept)]);
+    }
+}
+
+/// Pods that a group counts now, and what they have sent, gone ones included.
+fn group(store: &Store) -> (u32, Option<u64>) {
+    let sum = store.group("shop").unwrap();
+    (sum.pods, sum.traffic(Metric::NetworkTxBytes).unwrap().total_bytes)
+}
+
+#[test]
+fn within_the_retention_its_history_goes_on_and_the_gap_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = opened(folder.path());
+    join(&store);
+    (0..10).for_each(|number| ingest(&store, number, &[1, 2]));
+    (10..300).for_each(|number| ingest(&store, number, &[1]));
+    let (live, first_at, samples) = seen(&store, 2).unwrap();
+    assert_eq!((live, first_at, numbers(&samples)), (false, at(0), (0..10).collect()));
+    assert_eq!(group(&store), (1, Some(2990 + 90)), "it is not there, what it sent is");
+    for round in 0..2 {
+        (300 + round..301 + round).for_each(|number| ingest(&store, number, &[1, 2]));
+        let (live, first_at, samples) = seen(&store, 2).unwrap();
+        assert_eq!((live, first_at), (true, at(0)));
+        assert_eq!(numbers(&samples), (0..10).chain(300..301 + round).collect::<Vec<_>>());
+        // What it did meanwhile is known, over the true time.
+        let back = samples[10].rates;
+        assert_eq!(back.increase(Metric::NetworkTxBytes), Some(2910));
+        assert_eq!(back.elapsed_us(), 291 * 5_000_000);
+        assert_eq!(group(&store), (2, Some(2 * (3000 + 10 * round.unsigned_abs()))));
+        // It was nowhere in between: no tick of then counts it.
+        let sums = store.group_window("shop", TimeRange::ALL);
+        let pods: Vec<u32> = sums.iter().map(|sum| sum.pods).collect();
+        assert!(pods[10..300].iter().all(|&pods| pods == 1), "{pods:?}");
+        assert!(pods[..10].iter().chain(&pods[300..]).all(|&pods| pods == 2), "{pods:?}");
+        // The same after a restart.
+        store.close();
+        drop(store);
+        store = opened(folder.path());
+        join(&store);
+    }
+}
+
+#[test]
+fn after_the_retention_it_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(folder.path());
+    join(&store);
+    (0..10).for_each(|number| ingest(&store, number, &[1, 2]));
+    (10..=10 + RETAINED).for_each(|number| ingest(&store, number, &[1]));
+    assert_eq!(seen(&store, 2), None, "it is forgotten");
+    assert_eq!((store.stats().series, store.locate(&pod(2))), (1, None));
+    assert_eq!(group(&store).0, 1);
+    let back = 11 + RETAINED;
+    (back..back + 3).for_each(|number| ingest(&store, number, &[1, 2]));
+    let (live, first_at, samples) = seen(&store, 2).unwrap();
+    assert_eq!((live, first_at), (true, at(back)));
+    assert_eq!(numbers(&samples), [back, back + 1, back + 2]);
+    assert_eq!(samples[0].rates.increase(Metric::NetworkTxBytes), None, "nothing was before");
+    assert_eq!((group(&store).0, store.stats().series), (2, 2), "its group has not forgotten it");
+    assert!(store.locate(&pod(2)).is_some());
+}
