@@ -123,11 +123,19 @@ impl Members {
 
     /// Begins a tick: what was new at the last one is so no more.
     pub(crate) fn grow_up(&mut self, scratch: &mut Scratch) {
-        for member in self.all.iter_mut().filter(|member| member.entity.newborn) {
+        for place in 0..self.all.len() {
+            let member = &mut self.all[place];
+            if !member.entity.newborn {
+                continue;
+            }
             member.entity.newborn = false;
             // A runtime makes the cgroups of one container one after the other, then sets the
             // limits, then puts a process in: it may not have been done when this one was found.
             member.refresh(scratch);
+            // A pod is often older than its sandbox, whose first process may have been seen before
+            // it was in its namespace. That of any other container comes after the sandbox's.
+            let pod = member.entity.parent.and_then(|pod| self.all[pod].namespace.as_mut());
+            pod.into_iter().for_each(PodNamespace::doubt);
         }
     }
 
