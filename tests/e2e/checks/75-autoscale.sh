@@ -37,3 +37,4 @@ printf '         scaled up after %s s, at %s %% of what was requested\n' "$((SEC
   "$(autoscaler | jq '[.status.currentMetrics[]?.resource.current.averageUtilization | numbers] | max')"
 holds_within 240 "the pods that it added are measured" not_measured
 in_own delete horizontalpodautoscaler,deployment busy >/dev/null
+in_own wait --for delete --timeout 120s pod --selector app=busy >/dev/null
