@@ -52,7 +52,7 @@ fi
 RUSTFLAGS='-C target-feature=+crt-static' \
   cargo build --locked --profile "$profile" --target "$target" --package "$program"
 
-binary=target/$target/$profile/$program
+binary=${CARGO_TARGET_DIR:-target}/$target/$profile/$program
 # What asks for a loader is not static. Unlike ldd, this can tell for every architecture.
 headers=$(readelf --program-headers "$binary")
 [[ $headers != *INTERP* ]] || die "$binary is not static: it asks for a dynamic loader"

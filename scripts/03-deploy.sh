@@ -111,8 +111,10 @@ step "Asking it"
 open_api
 nodes=$(kube get nodes --output name | wc -l)
 all_nodes_are_there() { [[ $(fetch_json "$api_url/api/nodes" '[.[] | select(.stale | not)] | length' 2>/dev/null) == "$nodes" ]]; }
-wait_until 60 "figures of $nodes nodes" all_nodes_are_there ||
+if ! wait_until 60 "figures of $nodes nodes" all_nodes_are_there; then
+  kube --namespace "$namespace" logs --selector app=resource-collector --prefix --tail 1 >&2 || true
   die "$(fetch_json "$api_url/api/nodes" '[.[] | select(.stale | not)] | length') of $nodes nodes send figures after 60 s"
+fi
 info "$nodes nodes and $(fetch_json "$api_url/api/pods" length) pods"
 
 step "Where it is"

@@ -126,12 +126,17 @@ impl Host {
 
     /// Reads everything now.
     pub fn read(&mut self) -> HostReading<'_> {
+        self.read_at(Instant::now())
+    }
+
+    /// Reads everything, taking the time for `now`: of use to those who cannot wait.
+    pub fn read_at(&mut self, now: Instant) -> HostReading<'_> {
         let Self { node, members, tree, scratch, .. } = self;
         members.grow_up(scratch);
-        let changes = if self.rescanned.elapsed() < RESCAN {
+        let changes = if now.duration_since(self.rescanned) < RESCAN {
             tree.poll()
         } else {
-            self.rescanned = Instant::now();
+            self.rescanned = now;
             members.refresh(scratch);
             tree.rescan()
         };
@@ -141,6 +146,7 @@ impl Host {
         // The node comes first: from it the others learn which disks and which network are its.
         self.reading = node.read(scratch);
         members.read_cgroups(&node.disks, tree, scratch);
+        members.set_empty_pods_aside(now, scratch);
         if self.hierarchies.legacy.memory.is_some() {
             members.add_kills_to_pods();
         }

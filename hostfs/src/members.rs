@@ -1,6 +1,10 @@
 //! Everything that runs in a cgroup of its own.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use kubemonitor_model::{EntityId, EntityKind, QosClass};
 
@@ -14,6 +18,10 @@ use crate::{
     procfs::net_dev::NetworkCounters,
     tree::{Changes, Found, Tree},
 };
+
+/// How long a pod without any process is taken for one whose sandbox is about to start, or to start
+/// again.
+const EMPTY_FOR: Duration = Duration::from_secs(15);
 
 /// One pod, container or unit at one tick.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +55,39 @@ pub(crate) struct Member {
     cgroup: Cgroup,
     /// Of what may have a network of its own.
     namespace: Option<PodNamespace>,
+    /// Of a pod in which there seems to be no process.
+    empty: Option<Empty>,
+    /// It is an empty pod or a container of one, and neither read nor told.
+    aside: bool,
     /// It could not be read any more.
     removed: bool,
 }
 
+/// A pod without processes, as it was when that was seen first.
+#[derive(Clone, Copy, Debug)]
+struct Empty {
+    since: Instant,
+    cpu_usage_ns: Option<u64>,
+}
+
 impl Member {
+    /// Notes whether there seems to be no process in this pod: none is counted, and it uses no CPU.
+    /// The counts go down the whole subtree, and nothing has to be read for them.
+    fn note_emptiness(&mut self, now: Instant) {
+        let CgroupReading { pids, cpu_usage_ns, .. } = self.entity.cgroup;
+        self.empty = match self.empty {
+            _ if pids != Some(0) => None,
+            Some(empty) if empty.cpu_usage_ns == cpu_usage_ns => Some(empty),
+            _ => Some(Empty { since: now, cpu_usage_ns }),
+        };
+    }
+
+    /// Whether the kernel lists no process in this very cgroup. What cannot be asked may have some.
+    fn lists_no_process(&self, scratch: &mut Scratch) -> bool {
+        let processes = scratch.read_path(&self.folder.join("cgroup.procs"));
+        processes.is_some_and(|processes| processes.trim_ascii().is_empty())
+    }
+
     /// Reads the limits anew, tries again to open what was absent, and asks again whose network
     /// this is.
     fn refresh(&mut self, scratch: &mut Scratch) {
@@ -62,15 +98,21 @@ impl Member {
     }
 }
 
-/// The members, by path, so that each pod comes right before its containers.
+/// The members, by path, so that each pod comes right before its containers. Those that are set
+/// aside come after all others.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
     all: Vec<Member>,
 }
 
 impl Members {
+    /// All but those that are set aside.
     pub(crate) fn as_slice(&self) -> &[Member] {
-        &self.all
+        &self.all[..self.measured()]
+    }
+
+    fn measured(&self) -> usize {
+        self.all.partition_point(|member| !member.aside)
     }
 
     /// The path of a pod's cgroup, if there is a pod.
@@ -81,19 +123,29 @@ impl Members {
 
     /// Begins a tick: what was new at the last one is so no more.
     pub(crate) fn grow_up(&mut self, scratch: &mut Scratch) {
-        for member in self.all.iter_mut().filter(|member| member.entity.newborn) {
+        for place in 0..self.all.len() {
+            let member = &mut self.all[place];
+            if !member.entity.newborn {
+                continue;
+            }
             member.entity.newborn = false;
             // A runtime makes the cgroups of one container one after the other, then sets the
             // limits, then puts a process in: it may not have been done when this one was found.
             member.refresh(scratch);
+            // A pod is often older than its sandbox, whose first process may have been seen before
+            // it was in its namespace. That of any other container comes after the sandbox's.
+            let pod = member.entity.parent.and_then(|pod| self.all[pod].namespace.as_mut());
+            pod.into_iter().for_each(PodNamespace::doubt);
         }
     }
 
-    /// Has each of them look anew at what hardly ever changes.
+    /// Has each of them look anew at what hardly ever changes, those that were set aside included.
     pub(crate) fn refresh(&mut self, scratch: &mut Scratch) {
         for member in &mut self.all {
             member.refresh(scratch);
+            member.aside = false;
         }
+        self.arrange();
     }
 
     /// Follows the tree.
@@ -119,18 +171,19 @@ impl Members {
                     cgroup: Cgroup::open(hierarchies, &path, scratch),
                     path,
                     namespace,
+                    empty: None,
+                    aside: false,
                     removed: false,
                 });
             }
         }
-        self.all.sort_unstable_by(|one, other| one.path.cmp(&other.path));
-        self.link();
+        self.arrange();
     }
 
     /// Reads all cgroups. What has gone meanwhile is left out.
     pub(crate) fn read_cgroups(&mut self, disks: &Disks, tree: &mut Tree, scratch: &mut Scratch) {
         let mut any_removed = false;
-        for place in 0..self.all.len() {
+        for place in 0..self.measured() {
             let pod = self.all[place].entity.parent;
             let orphaned = pod.is_some_and(|pod| self.all[pod].removed);
             let member = &mut self.all[place];
@@ -149,10 +202,39 @@ impl Members {
         }
     }
 
+    /// Sets aside the pods in which nothing has run for a while, with their containers. Kubelet
+    /// leaves the cgroup of a pod that was deleted by force, or while kubelet was down, perhaps for
+    /// ever: there is no pod any more. They are looked at again when a container comes, and at each
+    /// [`refresh`](Self::refresh).
+    pub(crate) fn set_empty_pods_aside(&mut self, now: Instant, scratch: &mut Scratch) {
+        let mut any_aside = false;
+        for place in 0..self.measured() {
+            let pod = &mut self.all[place];
+            if pod.entity.kind != EntityKind::Pod {
+                continue;
+            }
+            pod.note_emptiness(now);
+            if pod.empty.is_none_or(|empty| now.duration_since(empty.since) < EMPTY_FOR) {
+                continue;
+            }
+            let members = self.with_containers(place);
+            if self.all[members.clone()].iter().all(|member| member.lists_no_process(scratch)) {
+                self.all[members].iter_mut().for_each(|member| member.aside = true);
+                any_aside = true;
+            } else {
+                // Whoever counts processes counts them elsewhere.
+                self.all[place].empty = None;
+            }
+        }
+        if any_aside {
+            self.arrange();
+        }
+    }
+
     /// Adds the kills in its containers to those of each pod. For cgroup v1, which counts them in
     /// the very cgroup of the killed process alone; v2 does so itself.
     pub(crate) fn add_kills_to_pods(&mut self) {
-        for place in 0..self.all.len() {
+        for place in 0..self.measured() {
             let Some(pod) = self.all[place].entity.parent else { continue };
             let kills = self.all[place].entity.cgroup.oom_kills;
             let total = &mut self.all[pod].entity.cgroup.oom_kills;
@@ -178,7 +260,7 @@ impl Members {
         node: &NodeNamespace,
         scratch: &mut Scratch,
     ) {
-        for place in 0..self.all.len() {
+        for place in 0..self.measured() {
             let (head, tail) = self.all.split_at_mut(place + 1);
             let member = &mut head[place];
             let Some(namespace) = &mut member.namespace else { continue };
@@ -193,12 +275,11 @@ impl Members {
     }
 
     /// The entity of a cgroup found at this place, about which nothing is known yet.
-    fn entity(&self, place: Place, newborn: bool, path: &Path) -> Option<EntityReading> {
+    fn entity(&mut self, place: Place, newborn: bool, path: &Path) -> Option<EntityReading> {
         let (kind, id, qos) = match place {
             Place::Pod { uid, qos } => (EntityKind::Pod, uid, Some(qos)),
             Place::Container { id } => {
-                let pod = path.parent()?;
-                self.all.iter().find(|member| member.path == pod)?;
+                self.recall(path.parent()?)?;
                 (EntityKind::Container, id, None)
             }
             Place::Service { name } => (EntityKind::Unit, name, None),
@@ -209,6 +290,26 @@ impl Members {
         };
         let cgroup = CgroupReading::default();
         Some(EntityReading { kind, id, parent: None, qos, newborn, cgroup, network: None })
+    }
+
+    /// Has the pod at `path`, if there is one, measured again, should it be set aside: a container
+    /// comes, and will have a process.
+    fn recall(&mut self, path: &Path) -> Option<()> {
+        let pod = self.all.iter_mut().find(|member| member.path == path)?;
+        pod.empty = None;
+        if pod.aside {
+            let members = self.all.iter_mut().filter(|member| member.path.starts_with(path));
+            members.for_each(|member| member.aside = false);
+        }
+        Some(())
+    }
+
+    /// The places of a pod and of its containers.
+    fn with_containers(&self, pod: usize) -> Range<usize> {
+        let containers = self.all[pod + 1..]
+            .iter()
+            .take_while(|member| member.entity.kind == EntityKind::Container);
+        pod..pod + 1 + containers.count()
     }
 
     /// Whether there is room for an entity. Two cgroups may claim to be the same one, as when
@@ -227,6 +328,13 @@ impl Members {
 
     fn drop_below(&mut self, path: &Path) {
         self.all.retain(|member| !member.path.starts_with(path));
+    }
+
+    /// Puts them into their order.
+    fn arrange(&mut self) {
+        self.all
+            .sort_unstable_by(|one, other| (one.aside, &one.path).cmp(&(other.aside, &other.path)));
+        self.link();
     }
 
     /// Tells each container the place of its pod.

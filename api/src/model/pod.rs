@@ -98,6 +98,7 @@ impl PodFacts {
     /// is there, its class, its containers.
     pub(crate) fn new(identity: PodIdentity, measured: Measured, meta: Option<&PodMeta>) -> Self {
         let ended = match meta.map(|meta| (meta.ended_at, meta.phase)) {
+            _ if measured.outlives => false,
             Some((Some(_), _) | (None, Some(Phase::Succeeded | Phase::Failed))) => true,
             // Its collector may have fallen silent; Kubernetes knows better.
             Some((None, Some(_))) => false,
@@ -133,6 +134,8 @@ impl PodFacts {
 pub(crate) struct Measured {
     /// It was in its node's newest tick.
     pub(crate) live: bool,
+    /// Its processes go on, and Kubernetes has forgotten it.
+    pub(crate) outlives: bool,
     /// Its class, by the place of its cgroup.
     pub(crate) qos: Option<QosClass>,
     /// Containers that are there, its sandbox included.

@@ -18,6 +18,9 @@ use crate::{
     monitor::{Monitor, now},
 };
 
+/// How long after Kubernetes has forgotten a pod what is measured of it may be its clearing away.
+const CLEARED_AFTER_MS: i64 = 60_000;
+
 /// The parameters that choose among pods.
 #[derive(Debug, Default, PartialEq, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -160,11 +163,20 @@ pub(crate) fn runs(pod: &PodMeta) -> bool {
     pod.ended_at.is_none() && matches!(pod.phase, None | Some(Phase::Running))
 }
 
+/// Whether a pod's processes go on although Kubernetes has forgotten it, as when it was deleted by
+/// force and its kubelet is down.
+fn outlives(meta: Option<&PodMeta>, seen: Option<&Seen>) -> bool {
+    let ended_at = meta.and_then(|meta| meta.ended_at);
+    ended_at.zip(seen).is_some_and(|(ended_at, seen)| {
+        seen.measured.live && seen.newest.at.since(ended_at) > CLEARED_AFTER_MS
+    })
+}
+
 fn is_there(meta: Option<&PodMeta>, seen: Option<&Seen>, when: When) -> bool {
     let live = seen.is_some_and(|seen| seen.measured.live);
     let running = match meta {
         // Its collector may have fallen silent; Kubernetes knows better.
-        Some(meta) if meta.phase.is_some() => runs(meta),
+        Some(meta) if meta.phase.is_some() => runs(meta) || outlives(Some(meta), seen),
         _ => live,
     };
     let overlaps = |span: Span| {
@@ -243,6 +255,7 @@ impl Seen {
             id: series.id().clone(),
             measured: Measured {
                 live: series.live(),
+                outlives: false,
                 qos: series.qos(),
                 containers: counts.get(series.id()).copied(),
             },
@@ -333,6 +346,7 @@ impl Pod {
         sort: SortBy,
     ) -> Self {
         let at = now();
+        let outlives = outlives(meta.as_deref(), seen.as_ref());
         let (id, measured, newest) = match seen {
             Some(seen) => (Some(seen.id), seen.measured, seen.newest),
             None => (None, Measured::default(), Reading::empty(EntityKind::Pod, at)),
@@ -341,6 +355,7 @@ impl Pod {
         let uid = id.as_ref().or(meta.as_ref().map(|meta| &meta.uid));
         let uid = uid.expect("a pod was seen or is known");
         let identity = PodIdentity::new(uid, somewhere.map(NodeName::as_str), meta.as_deref());
+        let measured = Measured { outlives, ..measured };
         let facts = PodFacts::new(identity, measured, meta.as_deref());
         let kind = EntityKind::Pod;
         Self {

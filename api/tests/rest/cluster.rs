@@ -236,3 +236,32 @@ async fn what_was_deleted_leaves_the_lists_and_is_told_of_when_asked() {
     let by_name = server.json("/api/namespaces/default?window=600").await;
     assert_eq!(by_name.as_array().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_pod_that_runs_on_though_kubernetes_forgot_it_comes_back_into_the_lists() {
+    let captured = Captured::measured(2).await;
+    let server = &captured.server;
+    let found = |pods: &Value| {
+        let pods = pods.as_array().unwrap();
+        let pod = pods.iter().find(|pod| pod["pod_name"] == "db-0");
+        pod.map(|pod| some(pod, &["namespace", "ended", "memory_used_bytes"]))
+    };
+    let lists = ["/api/pods", "/api/pods?sort=cpu&limit=30", "/api/namespaces/shop/pods"];
+    let there = Some(json!(["shop", false, PER_POD_BYTES]));
+    for list in lists {
+        assert_eq!(found(&server.json(list).await), there, "{list}");
+    }
+    captured.kubernetes.delete("pods", "shop", "db-0");
+    for list in lists {
+        // Its cgroup is there for a moment still, and is no pod.
+        server.eventually(list, |pods| found(pods).is_none()).await;
+    }
+    captured.measure(-14, 3, |_| true).await;
+    for list in lists {
+        assert_eq!(found(&server.json(list).await), there, "{list}, more than a minute later");
+    }
+    captured.measure(-15, 4, |pod| pod["metadata"]["name"] != "db-0").await;
+    for list in lists {
+        assert_eq!(found(&server.json(list).await), None, "{list}, ended");
+    }
+}

@@ -1,6 +1,6 @@
 //! A small host made of ordinary files: one pod with one container, and one service.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Instant};
 
 use kubemonitor_hostfs::{EntityReading, Host, HostRoots, NodeReading};
 use tempfile::TempDir;
@@ -161,7 +161,12 @@ impl FakeHost {
 
 impl Snapshot {
     pub(crate) fn of(host: &mut Host) -> Self {
-        let reading = host.read();
+        Self::at(host, Instant::now())
+    }
+
+    /// What it says when the time is `now`.
+    pub(crate) fn at(host: &mut Host, now: Instant) -> Self {
+        let reading = host.read_at(now);
         Self { node: *reading.node, entities: reading.entities().cloned().collect() }
     }
 

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod broken_files;
 #[cfg(test)]
+mod empty_pods;
+#[cfg(test)]
 mod fake_host;
 #[cfg(test)]
 mod networks;

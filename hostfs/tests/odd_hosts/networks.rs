@@ -98,6 +98,26 @@ fn a_process_seen_before_it_had_its_namespace_is_asked_again() {
 }
 
 #[test]
+fn each_container_that_comes_has_its_pods_network_asked_for_again() {
+    let host = FakeHost::v2();
+    let mut open = host.open();
+    // The pod has been there for a while when its sandbox comes.
+    assert_eq!(Snapshot::of(&mut open).pod_received(), None);
+    let node = [("lo", 1), ("eth0", 70)];
+    namespace(&host, 101, &node);
+    host.add_v2(&container('b'));
+    processes(&host, 'b', "101\n");
+    assert_eq!(Snapshot::of(&mut open).pod_received(), None);
+    // Still not where it belongs at the next tick, but when another container has come.
+    assert_eq!(Snapshot::of(&mut open).pod_received(), None);
+    namespace(&host, 101, &[("lo", 1), ("net1", 4)]);
+    assert_eq!(Snapshot::of(&mut open).pod_received(), None);
+    host.add_v2(&container('c'));
+    Snapshot::of(&mut open);
+    assert_eq!(Snapshot::of(&mut open).pod_received(), Some(4));
+}
+
+#[test]
 fn a_broken_net_dev_is_not_a_quiet_network() {
     for text in
         ["", "eth0: 1 2 3\n", "eth0: 18446744073709551616 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n", "\0"]

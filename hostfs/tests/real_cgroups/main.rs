@@ -71,6 +71,29 @@ fn a_pod_is_found_at_the_tick_after_it_was_made() {
 }
 
 #[test]
+fn a_pod_without_processes_is_left_out_after_a_while_wherever_they_were() {
+    let Some(cgroups) = real_cgroups("empty") else { return };
+    // A container may have cgroups of its own inside.
+    let inside = container('a') + "/inside";
+    cgroups.add(&inside);
+    cgroups.start(&inside, "sleep", &["60"]);
+    let mut host = Host::open(cgroups.roots()).unwrap();
+    let began = Instant::now();
+    let mut count_at =
+        |seconds| host.read_at(began + Duration::from_secs(seconds)).entities().len();
+    assert_eq!([0, 20, 40, 90].map(&mut count_at), [2, 2, 2, 2]);
+    cgroups.stop_all();
+    assert_eq!([100, 114, 115, 120, 180].map(&mut count_at), [2, 2, 0, 0, 0]);
+    cgroups.add(&container('b'));
+    assert_eq!(count_at(185), 3, "another container comes");
+    cgroups.start(&container('b'), "sleep", &["60"]);
+    assert_eq!([190, 250].map(&mut count_at), [3, 3]);
+    cgroups.stop_all();
+    cgroups.remove(POD);
+    assert_eq!(count_at(255), 0);
+}
+
+#[test]
 fn a_container_made_anew_under_its_old_name_is_another_one() {
     let Some(cgroups) = real_cgroups("anew") else { return };
     cgroups.add(&container('a'));

@@ -3,12 +3,6 @@
 # shellcheck source=tests/e2e/lib/check.sh
 source "$E2E_HERE/lib/check.sh"
 
-provider() {
-  kubectl get apiservice v1beta1.metrics.k8s.io --ignore-not-found --output json | jq --raw-output '
-    select(any(.status.conditions[]?; .type == "Available" and .status == "True"))
-    | "\(.spec.service.namespace)/\(.spec.service.name)"'
-}
-
 metrics() { kubectl get --raw "/apis/metrics.k8s.io/v1beta1/$1"; }
 
 absent_nodes() {
@@ -45,7 +39,7 @@ top() { # OPTIONS...: kubectl's own reading of it; prints only what goes wrong
   [[ -n $told ]] || echo "kubectl top $* tells nothing"
 }
 
-told_by=$(provider)
+told_by=$(metrics_provider)
 if [[ $told_by != "$E2E_MONITOR/monitor-api-metrics" ]]; then
   skipped "kubectl top: metrics.k8s.io is served by ${told_by:-nobody}, not by kubemonitor (deploy/metrics-api.yaml)"
   exit

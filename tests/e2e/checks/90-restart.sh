@@ -5,13 +5,17 @@ source "$E2E_HERE/lib/check.sh"
 
 monitor_pods() { kubectl --namespace "$E2E_MONITOR" get pods --selector app=monitor-api --output name; }
 
-found() { ask /api/pods | jq 'map(select(.cpu_millicores != null)) | length'; }
+running() {
+  kubectl get pods --all-namespaces --output json | jq '[.items[]
+    | select(.status.phase == "Running" and .metadata.deletionTimestamp == null).metadata
+    | {uid: (.annotations["kubernetes.io/config.hash"] // .uid), name: "\(.namespace)/\(.name)"}]'
+}
 
-# not_as_before COUNT: as many pods as before are measured, and every node is fresh.
-not_as_before() {
-  local now
-  now=$(found)
-  ((now == $1)) || echo "$now pods are measured, $1 before"
+# Pods may come and go meanwhile: all that run now are measured, and every node is fresh.
+unmeasured() {
+  wrong '[.[] | select(.cpu_millicores != null).uid] as $measured
+    | $running[0][] | select(.uid | IN($measured[]) | not) | "\(.name) is not measured"' \
+    /api/pods --slurpfile running <(running)
   wrong '.[] | select(.stale or .cpu_millicores == null) | "\(.node_name) is stale, or has no CPU"' /api/nodes
 }
 
@@ -25,7 +29,6 @@ giants() {
     | "\($pod): \(.cpu_millicores) m, limit \(.cpu_limit_millicores) m"' "$own/pods?window=300"
 }
 
-before=$(found)
 for pod in $(monitor_pods); do
   kubectl --namespace "$E2E_MONITOR" delete "$pod" >/dev/null
 done
@@ -38,5 +41,5 @@ if ! eventually 300 back; then
   exit
 fi
 ok "the API server answers again"
-holds_within 90 "every node and pod is measured again" not_as_before "$before"
+holds_within 90 "every node and pod is measured again" unmeasured
 holds "no rate is absurd after it" giants

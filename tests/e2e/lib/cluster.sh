@@ -22,3 +22,28 @@ summaries() {
     kubectl get --raw "/api/v1/nodes/$node/proxy/stats/summary"
   done | jq --slurp . >"$1"
 }
+
+# The label by which node $1 is chosen, where a pod may run on it without tolerating anything.
+hostname_of_free() {
+  kubectl get node "$1" --output json | jq --raw-output '
+    select((.spec.unschedulable | not) and all(.spec.taints[]?; .effect == "PreferNoSchedule")
+      and any(.status.conditions[]; .type == "Ready" and .status == "True"))
+    | .metadata.labels["kubernetes.io/hostname"] // empty'
+}
+
+# other_than NODE: the label of another node that takes pods; nothing where there is none.
+other_than() {
+  local node hostname
+  for node in $(nodes); do
+    [[ $node != "$1" ]] || continue
+    hostname=$(hostname_of_free "$node")
+    [[ -z $hostname ]] || { echo "$hostname" && return; }
+  done
+}
+
+# Who serves metrics.k8s.io, as NAMESPACE/SERVICE; nothing where nobody does.
+metrics_provider() {
+  kubectl get apiservice v1beta1.metrics.k8s.io --ignore-not-found --output json | jq --raw-output '
+    select(any(.status.conditions[]?; .type == "Available" and .status == "True"))
+    | "\(.spec.service.namespace)/\(.spec.service.name)"'
+}
