@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     fs::{File, OpenOptions},
-    sync::{Arc, mpsc},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     parallel,
     sync::{
-        Condvar, now,
+        Condvar, mpsc, now,
         thread::{self, JoinHandle},
     },
 };
