@@ -5,13 +5,16 @@
 #[cfg(shuttle)]
 pub use self::model::set_clock;
 #[cfg(shuttle)]
-pub(crate) use self::model::{Condvar, atomic, now, thread};
+pub(crate) use self::model::{Condvar, atomic, mpsc, now, thread};
 #[cfg(not(shuttle))]
-pub(crate) use self::system::{Condvar, atomic, now, thread};
+pub(crate) use self::system::{Condvar, atomic, mpsc, now, thread};
 
 #[cfg(not(shuttle))]
 mod system {
-    pub(crate) use std::{sync::atomic, thread};
+    pub(crate) use std::{
+        sync::{atomic, mpsc},
+        thread,
+    };
 
     use kubemonitor_model::UnixMillis;
     pub(crate) use parking_lot::Condvar;
@@ -35,7 +38,10 @@ mod model {
     use kubemonitor_model::UnixMillis;
     use parking_lot::MutexGuard;
     use shuttle::thread::Thread;
-    pub(crate) use shuttle::{sync::atomic, thread};
+    pub(crate) use shuttle::{
+        sync::{atomic, mpsc},
+        thread,
+    };
 
     thread_local! {
         static CLOCK: Cell<UnixMillis> = const { Cell::new(UnixMillis(0)) };
@@ -51,10 +57,17 @@ mod model {
         CLOCK.set(now);
     }
 
-    /// Who waits for a notification. The list has a lock of the system, which is never held when
-    /// another thread of the model goes on.
+    /// Who waits for a notification, each with a number of its own: as `parking_lot`'s nobody goes on
+    /// without one, and a thread that is parked may. The list has a lock of the system, which is
+    /// never held when another thread of the model goes on.
     #[derive(Debug, Default)]
-    pub(crate) struct Condvar(Mutex<Vec<Thread>>);
+    pub(crate) struct Condvar(Mutex<Waiting>);
+
+    #[derive(Debug, Default)]
+    struct Waiting {
+        threads: Vec<(u64, Thread)>,
+        next: u64,
+    }
 
     impl Condvar {
         pub(crate) fn new() -> Self {
@@ -62,8 +75,19 @@ mod model {
         }
 
         pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
-            self.waiting().push(thread::current());
-            MutexGuard::unlocked(guard, thread::park);
+            let number = {
+                let mut waiting = self.waiting();
+                let number = waiting.next;
+                waiting.next += 1;
+                waiting.threads.push((number, thread::current()));
+                number
+            };
+            let waits = || self.waiting().threads.iter().any(|thread| thread.0 == number);
+            MutexGuard::unlocked(guard, || {
+                while waits() {
+                    thread::park();
+                }
+            });
         }
 
         /// Time may pass whenever the scheduler wants: nobody who waits for it needs a notification.
@@ -73,17 +97,20 @@ mod model {
         }
 
         pub(crate) fn notify_one(&self) {
-            if let Some(thread) = self.waiting().pop() {
+            let first = self.waiting().threads.pop();
+            if let Some((_, thread)) = first {
                 thread.unpark();
             }
         }
 
         pub(crate) fn notify_all(&self) {
-            let waiting = std::mem::take(&mut *self.waiting());
-            waiting.iter().for_each(Thread::unpark);
+            let all = std::mem::take(&mut self.waiting().threads);
+            for (_, thread) in all {
+                thread.unpark();
+            }
         }
 
-        fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Thread>> {
+        fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     io,
-    sync::{Arc, mpsc},
+    sync::Arc,
 };
 
 use kubemonitor_model::UnixMillis;
@@ -16,7 +16,7 @@ use super::{
     journal,
     shelf::Shelving,
 };
-use crate::sync::{Condvar, thread::JoinHandle};
+use crate::sync::{Condvar, mpsc, thread::JoinHandle};
 
 /// Entries waiting for the disk beyond this are let go, oldest first: memory is not for queues.
 const MAX_WAITING_BYTES: usize = 64 << 20;

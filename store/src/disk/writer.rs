@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     fs::File,
-    sync::{Arc, mpsc},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,7 +16,7 @@ use super::{
     queue::{Horizons, QueuedBlock, Shared},
     shelf::{Bodies, Shelf},
 };
-use crate::sync::{now, thread};
+use crate::sync::{mpsc, now, thread};
 
 /// A file of the journal is closed after this time or length, one of the blocks after the other.
 const JOURNAL_FILE_MS: i64 = 60_000;

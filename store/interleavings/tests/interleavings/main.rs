@@ -32,12 +32,21 @@ fn config() -> Config {
 /// Runs `threads` in so many interleavings that chance picks: half of them evenly, and half of them
 /// with a few switches that are far apart.
 fn in_many_interleavings(count: usize, threads: impl Fn() + Send + Sync + Clone + 'static) {
-    let seed = std::env::var("SHUTTLE_RANDOM_SEED");
-    let seed = seed.ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
-    let evenly = RandomScheduler::new_from_seed(seed, count / 2);
+    let evenly = RandomScheduler::new_from_seed(seed(), count / 2);
     Runner::new(evenly, config()).run(threads.clone());
-    let seldom = PctScheduler::new_from_seed(seed, 3, count / 2);
+    with_few_switches(count / 2, threads);
+}
+
+/// Runs `threads` in so many interleavings in which each goes on for long: what one does between two
+/// locks of another.
+fn with_few_switches(count: usize, threads: impl Fn() + Send + Sync + 'static) {
+    let seldom = PctScheduler::new_from_seed(seed(), 3, count);
     Runner::new(seldom, config()).run(threads);
+}
+
+fn seed() -> u64 {
+    let seed = std::env::var("SHUTTLE_RANDOM_SEED");
+    seed.ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED)
 }
 
 /// Runs `threads` in every interleaving there is.
