@@ -13,6 +13,9 @@ use crate::{
 /// retention drops and what a read has to decode.
 const ROWS: u16 = 180;
 
+/// Bytes that a chunk is given at its beginning, at most.
+const MOST_ROOM: usize = 512;
+
 /// A run of compressed rows, readable without any other chunk.
 #[derive(Clone, Debug)]
 pub(crate) struct Chunk {
@@ -43,9 +46,9 @@ thread_local! {
 }
 
 impl Chunk {
-    /// An empty chunk whose first row will be at `first`.
-    fn begin(first: UnixMillis, step_ms: u32) -> Self {
-        let kept = Kept::Memory { bytes: Vec::new(), encoder: Encoder::default() };
+    /// An empty chunk whose first row will be at `first`, with room for so many bytes.
+    fn begin(first: UnixMillis, step_ms: u32, room: usize) -> Self {
+        let kept = Kept::Memory { bytes: Vec::with_capacity(room), encoder: Encoder::default() };
         Self { first, last: first, step_ms, rows: 0, closed: false, kept }
     }
 
@@ -78,6 +81,15 @@ impl Chunk {
     /// How many rows there are.
     pub(crate) fn rows(&self) -> usize {
         usize::from(self.rows)
+    }
+
+    /// Bytes its rows are compressed to.
+    fn length(&self) -> usize {
+        match &self.kept {
+            Kept::Memory { bytes, .. } => bytes.len(),
+            Kept::Leaving { bytes, .. } => bytes.len(),
+            Kept::Shelved(shelved) => shelved.length(),
+        }
     }
 
     /// Memory the chunk takes, itself included.
@@ -175,10 +187,14 @@ impl Chunks {
             open.append(kind, last, next);
             return false;
         }
+        // The next chunk gets as long as this one, or at least this far: growing costs a tenth of
+        // all the time that taking ticks in takes.
+        let mut room = 0;
         if let Some(full) = self.list.back_mut() {
             full.shrink();
+            room = full.length().min(MOST_ROOM);
         }
-        let mut chunk = Chunk::begin(next.at, step_ms);
+        let mut chunk = Chunk::begin(next.at, step_ms, room);
         last.rewind(next.at, step_ms);
         chunk.append(kind, last, next);
         self.list.push_back(chunk);
@@ -367,7 +383,7 @@ impl Chunks {
 }
 
 fn rebuilt(kind: EntityKind, step_ms: u32, rows: &[Point]) -> Chunk {
-    let mut chunk = Chunk::begin(rows[0].at, step_ms);
+    let mut chunk = Chunk::begin(rows[0].at, step_ms, 0);
     let mut last = Point::origin(kind, rows[0].at, step_ms);
     for row in rows {
         chunk.append(kind, &mut last, row.as_next());

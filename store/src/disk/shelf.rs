@@ -109,6 +109,11 @@ impl Bodies {
 }
 
 impl Shelved {
+    /// How long it is.
+    pub(crate) fn length(&self) -> usize {
+        self.length as usize
+    }
+
     /// Its bytes, in a buffer that is used again and again. `None` when they are gone: files leave
     /// before the chunks in them do where bytes are limited.
     pub(crate) fn read<'a>(&self, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
