@@ -326,6 +326,18 @@ impl Chunks {
         at
     }
 
+    /// A block will never be on the disk: what is in there goes into another one.
+    pub(crate) fn stay(&mut self, number: u32) {
+        for chunk in &mut self.list {
+            if let Kept::Leaving { bytes, block, .. } = &mut chunk.kept
+                && *block == number
+            {
+                let bytes = std::mem::take(bytes).into_vec();
+                chunk.kept = Kept::Memory { bytes, encoder: Encoder::default() };
+            }
+        }
+    }
+
     /// A block is on the disk: what is in there need not be held any more.
     pub(crate) fn shelve(&mut self, number: u32, bodies: &Bodies) {
         for chunk in &mut self.list {

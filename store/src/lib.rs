@@ -217,9 +217,10 @@ impl Store {
     pub fn close(&self) {
         let Some(disk) = self.members.disk() else { return };
         let (heard, sequence) = (self.heard(), disk.next_sequence());
-        for node in self.all_nodes() {
+        parallel::mapped(self.all_nodes(), |node| {
             node.seal(heard, &self.members);
-        }
+            disk.make_room();
+        });
         self.members.roll_all_groups();
         self.roll_groups(heard);
         disk.close_sealed(sequence);
@@ -277,15 +278,16 @@ impl Store {
     /// seconds.
     pub fn sweep(&self, now: UnixMillis) {
         let nodes = self.all_nodes();
-        if let Some(disk) = self.members.disk() {
+        let horizons = self.members.disk().map(|disk| {
             let oldest = nodes.iter().filter_map(|node| node.unsealed_since()).min();
-            disk.retire(disk::Horizons {
+            let horizons = disk::Horizons {
                 journal: oldest.map_or(now, |oldest| oldest.min(now)),
                 blocks: now.minus(millis(self.settings.retention)),
                 rolled: [self.settings.retention_minutes, self.settings.retention_quarters]
                     .map(|retention| now.minus(millis(retention))),
-            });
-        }
+            };
+            (disk, horizons)
+        });
         let empty: Vec<_> = nodes.iter().filter(|node| !node.sweep(now, &self.members)).collect();
         if !empty.is_empty() {
             let mut nodes = self.nodes.write();
@@ -297,6 +299,10 @@ impl Store {
             }
         }
         self.roll_groups(now);
+        // Not before what is past the retention was rolled.
+        if let Some((disk, horizons)) = horizons {
+            disk.retire(horizons);
+        }
         self.members.forget_empty_groups();
     }
 

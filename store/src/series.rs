@@ -185,6 +185,11 @@ impl Series {
         self.chunks.leave(block, at)
     }
 
+    /// The block of this number will never be on the disk.
+    pub(crate) fn stay(&mut self, block: u32) {
+        self.chunks.stay(block);
+    }
+
     /// The block of this number is on the disk.
     pub(crate) fn shelve(&mut self, block: u32, bodies: &Bodies) {
         self.chunks.shelve(block, bodies);

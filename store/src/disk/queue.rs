@@ -1,10 +1,6 @@
 //! What waits for the disk, and whoever hands it over.
 
-use std::{
-    collections::VecDeque,
-    io,
-    sync::Arc,
-};
+use std::{collections::VecDeque, io, sync::Arc};
 
 use kubemonitor_model::UnixMillis;
 use parking_lot::Mutex;
@@ -41,6 +37,8 @@ pub(super) struct Waiting {
     /// The last sequence the disk has.
     pub(super) durable: u64,
     pub(super) lost_entries: u64,
+    /// Blocks were let go: not all that came is in them.
+    pub(super) lost_blocks: bool,
     pub(super) status: DiskStatus,
     pub(super) closing: bool,
     /// Blocks have all entries before this one.
@@ -125,9 +123,22 @@ impl Disk {
         while waiting.block_bytes > MAX_WAITING_BLOCK_BYTES {
             let Some(lost) = waiting.blocks.pop_front() else { break };
             waiting.block_bytes -= lost.block.record.len();
-            waiting.lost_entries += 1;
+            waiting.lost_blocks = true;
         }
         shelving
+    }
+
+    /// Waits until the writer has caught up with the blocks, as far as the disk takes them. For
+    /// whoever hands over many at once.
+    pub(crate) fn make_room(&self) {
+        let mut waiting = self.shared.waiting.lock();
+        while waiting.block_bytes > MAX_WAITING_BLOCK_BYTES / 2
+            && waiting.status.problem.is_none()
+            && !waiting.closing
+        {
+            self.shared.wanted.notify_one();
+            self.shared.written.wait(&mut waiting);
+        }
     }
 
     /// Queues a block of rolled rows.

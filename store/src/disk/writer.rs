@@ -67,7 +67,7 @@ impl Writer {
 
     fn is_all_in_blocks(&self) -> bool {
         let waiting = self.shared.waiting.lock();
-        waiting.in_blocks == waiting.next_sequence
+        waiting.in_blocks == waiting.next_sequence && !waiting.lost_blocks
     }
 
     /// Waits for the commit interval, or until somebody cannot.

@@ -24,9 +24,7 @@ const ROLL_EVERY_MS: i64 = 900_000;
 impl Node {
     /// Closes all chunks and hands what no block has yet to the disk.
     pub(crate) fn seal(&self, now: UnixMillis, registry: &impl Registry) {
-        let mut state = self.state.lock();
-        self.seal_now(&mut state, now, registry);
-        self.roll_now(&mut state, now, registry);
+        self.seal_now(&mut self.state.lock(), now, registry);
     }
 
     /// When the oldest thing came that is not in a block.
@@ -106,7 +104,11 @@ impl Node {
         if now >= due || state.unsealed >= SEAL_AFTER {
             self.seal_now(state, now, registry);
         }
-        if now >= *state.roll_due.get_or_insert_with(|| first(ROLL_EVERY_MS)) {
+        // What was read back after a long time is about to go: the files it is in will be dropped.
+        let newest = state.newest_tick.unwrap_or(now);
+        let is_old = now.since(newest) > registry.retention_ms() / 2;
+        let roll_due = || if is_old { now } else { first(ROLL_EVERY_MS) };
+        if now >= *state.roll_due.get_or_insert_with(roll_due) {
             self.roll_now(state, now, registry);
         }
     }
@@ -164,8 +166,15 @@ impl State {
                 }
                 return false;
             }
-            // Where nobody else knows of it, the block was let go before it could be written.
-            Arc::strong_count(shelving) > 1
+            // Where nobody else knows of it, the block was let go before it could be written: what it
+            // has goes into the next one.
+            let is_lost = Arc::strong_count(shelving) == 1;
+            if is_lost {
+                for series in series.iter_mut() {
+                    series.stay(*number);
+                }
+            }
+            !is_lost
         });
     }
 
