@@ -17,6 +17,9 @@ use crate::{
 };
 
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// Pods that are joined before somebody may end this: after a restart there are all of a cluster's,
+/// with their whole history to be read from disk.
+const JOINED_AT_ONCE: usize = 256;
 
 /// Joins pods to their sums and drops what is past the retention, for ever.
 pub(crate) async fn run(monitor: Shared) {
@@ -26,12 +29,18 @@ pub(crate) async fn run(monitor: Shared) {
     loop {
         tokio::select! {
             pods = joins.next() => {
-                off_the_way(&monitor, move |monitor| {
-                    for pod in &pods {
-                        join(&monitor.store, pod);
-                    }
-                    write_down(monitor, &pods);
-                }).await;
+                let pods: Arc<[Arc<PodMeta>]> = pods.into();
+                let of_all = Arc::clone(&pods);
+                off_the_way(&monitor, move |monitor| write_down(monitor, &of_all)).await;
+                for first in (0..pods.len()).step_by(JOINED_AT_ONCE) {
+                    let pods = Arc::clone(&pods);
+                    let joined = move |monitor: &Monitor| {
+                        for pod in pods.iter().skip(first).take(JOINED_AT_ONCE) {
+                            join(&monitor.store, pod);
+                        }
+                    };
+                    off_the_way(&monitor, joined).await;
+                }
             }
             _ = sweeps.tick() => off_the_way(&monitor, sweep).await,
         }

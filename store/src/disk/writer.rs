@@ -18,10 +18,12 @@ use super::{
 };
 use crate::sync::{mpsc, now, thread};
 
-/// A file of the journal is closed after this time or length, one of the blocks after the other.
+/// A file of the journal is closed after this time or length, one of the blocks after the other: the
+/// newest of either is read into memory at a start.
 const JOURNAL_FILE_MS: i64 = 60_000;
 const JOURNAL_FILE_BYTES: u64 = 64 << 20;
 const BLOCKS_FILE_MS: i64 = 900_000;
+const BLOCKS_FILE_BYTES: u64 = 256 << 20;
 /// How long the disk is left alone after it refused.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -86,7 +88,8 @@ impl Writer {
         if self.journal.begun().is_none_or(is_old) || self.journal.length() > JOURNAL_FILE_BYTES {
             self.journal.begin_file(now)?;
         }
-        if self.blocks.begun().is_none_or(|begun| now.since(begun) > BLOCKS_FILE_MS) {
+        let is_old = |begun| now.since(begun) > BLOCKS_FILE_MS;
+        if self.blocks.begun().is_none_or(is_old) || self.blocks.length() > BLOCKS_FILE_BYTES {
             self.blocks.begin_file(now)?;
         }
         for (log, level) in self.rolled.iter_mut().zip(Level::ALL) {

@@ -77,6 +77,7 @@ impl Node {
             };
             at = state.series[index].restore(stored, bodies, at);
         }
+        state.restored_last = Some((bodies.clone(), at));
     }
 
     /// Finds the newest rows after all blocks were restored; rolled history goes on after
@@ -84,6 +85,9 @@ impl Node {
     pub(crate) fn settle(&self, rolled_until: [Option<UnixMillis>; 2]) {
         let mut guard = self.state.lock();
         guard.rolled_until = rolled_until;
+        if let Some((bodies, length)) = guard.restored_last.take() {
+            bodies.fetch(length);
+        }
         let State { series, read_times, .. } = &mut *guard;
         for series in series {
             series.settle(read_times);

@@ -9,7 +9,7 @@ use rustc_hash::FxBuildHasher;
 use super::{LEAST_AHEAD_MS, Node, Registry};
 use crate::{
     clock::ReadTimes,
-    disk::{Chain, Shelving},
+    disk::{Bodies, Chain, Shelving},
     series::{Moment, Series, Taken},
     usage::{Peaks, PodUsages},
 };
@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) seal_due: Option<UnixMillis>,
     /// The same for rolled rows.
     pub(super) roll_due: Option<UnixMillis>,
+    /// The block that was read back last, and how long its chunks are together.
+    pub(super) restored_last: Option<(Bodies, u32)>,
     /// How many blocks were handed to the disk.
     pub(super) blocks: u32,
     /// Those of them that are not on it as far as is known, by number.
