@@ -76,15 +76,8 @@ impl Log {
         folder: PathBuf,
         mut visit: impl FnMut(&[u8]),
     ) -> Result<(Self, Cut), DiskError> {
-        Self::open_with(folder, |_, file, _, _| {
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            let mut end = 0;
-            while let Some(payload) = record_at(&bytes, end) {
-                visit(payload);
-                end += HEADER + payload.len();
-            }
-            Ok(end as u64)
+        Self::open_with(folder, |name, file, _, _| {
+            checked_records(name, file, |_, payload| visit(payload))
         })
     }
 
@@ -96,11 +89,12 @@ impl Log {
         mut visit: impl FnMut(Place, &[u8]),
     ) -> Result<(Self, Cut), DiskError> {
         Self::open_with(folder, |name, file, size, is_newest| {
-            let visit = |place, head: &[u8]| visit(place, head);
             if is_newest {
-                checked_heads(name, file, visit)
+                checked_records(name, file, |place, payload| {
+                    visit(place, &payload[..payload.len().min(HEAD)]);
+                })
             } else {
-                heads(name, file, size, visit)
+                heads(name, file, size, &mut visit)
             }
         })
     }
@@ -331,8 +325,8 @@ fn heads(
     }
 }
 
-/// The same, of records that match their checksums.
-fn checked_heads(
+/// Visits the records of a file that match their checksums, whole; gives where the last one ends.
+fn checked_records(
     name: UnixMillis,
     file: &mut File,
     mut visit: impl FnMut(Place, &[u8]),
@@ -344,7 +338,7 @@ fn checked_heads(
         let offset = (end + HEADER) as u64;
         // A record is at most as long as its header can say.
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        visit(Place { file: name, offset, length }, &payload[..payload.len().min(HEAD)]);
+        visit(Place { file: name, offset, length }, payload);
         end += HEADER + payload.len();
     }
     Ok(end as u64)
