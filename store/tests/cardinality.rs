@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod support;
+
 use std::time::Duration;
 
-use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, Row, Tick, UnixMillis};
+use kubemonitor_model::{EntityKind, Metric, Row};
 use kubemonitor_store::{DiskSettings, Fsync, IngestError, Receipt, Settings, Store, TimeRange};
 
-const STEP: i64 = 5000;
-const START: i64 = 1_700_000_000_000;
+use crate::support::{STEP, at, pod, tick_of};
+
 const RETENTION: i64 = 600_000;
 const LIMIT: usize = 5;
 
@@ -17,37 +19,14 @@ fn settings() -> Settings {
     Settings { max_series: LIMIT, retention, ..Settings::default() }
 }
 
-fn pod(number: usize) -> EntityId {
-    EntityId::parse(&format!("00000000-0000-0000-0000-{number:012}"))
-}
-
 fn row(number: i64) -> Row {
     let mut row = Row::new(EntityKind::Pod);
     row.set(Metric::MemoryWorkingSet, Some(number.unsigned_abs() * 4096));
     row
 }
 
-fn at(number: i64) -> UnixMillis {
-    UnixMillis(START + number * STEP)
-}
-
 fn ingest(store: &Store, name: &str, number: i64, pods: std::ops::Range<usize>) -> Receipt {
-    let rows = pods.map(|p| EntityRow {
-        id: pod(p),
-        parent: None,
-        qos: None,
-        newborn: false,
-        row: row(number),
-    });
-    let tick = Tick {
-        node: name.parse().unwrap(),
-        instance: 1,
-        sequence: number.unsigned_abs(),
-        at: at(number),
-        read_delay_us: 0,
-        interval_ms: STEP.unsigned_abs(),
-        rows: rows.collect(),
-    };
+    let tick = tick_of(name, number, pods.map(|p| (p, row(number))));
     store.ingest(&tick, tick.at).unwrap()
 }
 

@@ -2,36 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod support;
+
 use std::sync::Arc;
 
-use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, Row, Tick, UnixMillis};
+use kubemonitor_model::{EntityKind, Metric, Row};
 use kubemonitor_store::{GroupHistory, Settings, Store, TimeRange};
 
-const STEP: i64 = 5000;
-const START: i64 = 1_700_000_000_000;
-
-fn pod() -> EntityId {
-    EntityId::parse("00000000-0000-0000-0000-000000000001")
-}
-
-fn at(number: i64) -> UnixMillis {
-    UnixMillis(START + number * STEP)
-}
+use crate::support::{STEP, at, pod, tick_of};
 
 /// The pod has received a hundred bytes a tick, where its counter can be read.
 fn ingest(store: &Store, number: i64, is_known: bool) {
     let mut row = Row::new(EntityKind::Pod);
     row.set(Metric::MemoryWorkingSet, Some(4096));
     row.set(Metric::NetworkRxBytes, is_known.then_some(received(number)));
-    let tick = Tick {
-        node: "node-1".parse().unwrap(),
-        instance: 1,
-        sequence: number.unsigned_abs(),
-        at: at(number),
-        read_delay_us: 0,
-        interval_ms: STEP.unsigned_abs(),
-        rows: vec![EntityRow { id: pod(), parent: None, qos: None, newborn: false, row }],
-    };
+    let tick = tick_of("node-1", number, [(1, row)]);
     store.ingest(&tick, at(1000)).unwrap();
 }
 
@@ -42,7 +27,7 @@ fn received(number: i64) -> u64 {
 fn store() -> Store {
     let store = Store::new(Settings::default());
     let groups = [("kept", GroupHistory::Kept), ("summed", GroupHistory::Summed)];
-    store.join(&pod(), &groups.map(|(key, history)| (Arc::from(key), history)));
+    store.join(&pod(1), &groups.map(|(key, history)| (Arc::from(key), history)));
     store
 }
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod support;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -14,6 +16,8 @@ use kubemonitor_store::{
     DiskError, DiskSettings, Fsync, GroupHistory, GroupKey, Sample, Settings, Store, TimeRange,
 };
 use proptest::prelude::*;
+
+use crate::support::copy_folder;
 
 const STEP: i64 = 5000;
 const START: i64 = 1_700_000_000_000;
@@ -35,19 +39,6 @@ fn killed(folder: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     copy_folder(folder, copy.path());
     copy
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            fs::create_dir(&target).unwrap();
-            copy_folder(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 fn pod(number: usize) -> EntityId {

@@ -3,13 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
+mod support;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, NodeName, Row, Tick, UnixMillis};
 use kubemonitor_store::{
     DiskSettings, Fsync, GroupHistory, GroupSample, IngestError, Settings, Store, TimeRange,
 };
 use proptest::prelude::*;
+
+use crate::support::copy_folder;
 
 const STEP: i64 = 5000;
 const START: i64 = 1_700_000_000_000;
@@ -57,7 +61,7 @@ enum End {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    // Blocks are written a third of an hour after the last one at the latest.
+    // Blocks are written after five minutes at the latest.
     let steps = || prop_oneof![20 => 1i64..4, 2 => 10i64..130, 1 => 180i64..260];
     let pods = || any::<[bool; PODS]>().prop_map(|[_, rest @ ..]| [true, rest[0], rest[1]]);
     let tick = || (steps(), pods(), 0u64..3000);
@@ -249,19 +253,6 @@ impl Process {
 
     fn sums(&self) -> [Vec<GroupSample>; 2] {
         ["kept", "summed"].map(|key| self.store.group_window(key, TimeRange::ALL))
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            fs::create_dir(&target).unwrap();
-            copy_folder(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
     }
 }
 

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod support;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -10,21 +12,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, Row, Tick, UnixMillis};
+use kubemonitor_model::{EntityKind, Metric, Row};
 use kubemonitor_store::{DiskSettings, Fsync, Settings, Store, TimeRange};
 
-const STEP: i64 = 5000;
-const START: i64 = 1_700_000_000_000;
+use crate::support::{STEP, at, pod, tick_of};
+
 const PODS: usize = 8;
 
 fn opened(folder: &Path, max_bytes: Option<u64>) -> Store {
     let disk = DiskSettings { folder: folder.to_owned(), fsync: Fsync::Always, max_bytes };
     let settings = Settings { retention: Duration::from_secs(86_400), ..Settings::default() };
     Store::open(settings, &disk).unwrap().0
-}
-
-fn pod(number: usize) -> EntityId {
-    EntityId::parse(&format!("00000000-0000-0000-0000-{number:012}"))
 }
 
 fn ingest(store: &Store, numbers: std::ops::Range<i64>) {
@@ -34,17 +32,9 @@ fn ingest(store: &Store, numbers: std::ops::Range<i64>) {
             let cpu = number.unsigned_abs().wrapping_mul(6_364_136_223_846_793_005) >> 40;
             row.set(Metric::CpuUsageRate, Some(cpu + p as u64));
             row.set(Metric::MemoryWorkingSet, Some((cpu ^ p as u64) * 4096));
-            EntityRow { id: pod(p), parent: None, qos: None, newborn: false, row }
+            (p, row)
         });
-        let tick = Tick {
-            node: "node-1".parse().unwrap(),
-            instance: 1,
-            sequence: number.unsigned_abs(),
-            at: UnixMillis(START + number * STEP),
-            read_delay_us: 0,
-            interval_ms: STEP.unsigned_abs(),
-            rows: rows.collect(),
-        };
+        let tick = tick_of("node-1", number, rows);
         store.ingest(&tick, tick.at).unwrap();
     }
 }
@@ -54,7 +44,7 @@ fn numbers(store: &Store) -> Vec<i64> {
     let look = |view: &kubemonitor_store::NodeView<'_>| {
         let of = |p| {
             let samples = view.find(EntityKind::Pod, &pod(p))?.window(TimeRange::ALL);
-            Some(samples.iter().map(|s| s.at.since(UnixMillis(START)) / STEP).collect::<Vec<_>>())
+            Some(samples.iter().map(|s| s.at.since(at(0)) / STEP).collect::<Vec<_>>())
         };
         let first = of(0);
         assert!((1..PODS).all(|p| of(p) == first));

@@ -2,27 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod support;
+
 use std::{path::Path, sync::Arc};
 
-use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, Row, Tick, UnixMillis};
+use kubemonitor_model::{EntityKind, Metric, Row, UnixMillis};
 use kubemonitor_store::{DiskSettings, Fsync, GroupHistory, Sample, Settings, Store, TimeRange};
 
-const STEP: i64 = 5000;
-const START: i64 = 1_700_000_000_000;
+use crate::support::{STEP, at, pod, tick_of};
+
 /// Ticks in the retention.
 const RETAINED: i64 = 720;
 
 fn opened(folder: &Path) -> Store {
     let disk = DiskSettings { folder: folder.to_owned(), fsync: Fsync::Always, max_bytes: None };
     Store::open(Settings::default(), &disk).unwrap().0
-}
-
-fn pod(number: usize) -> EntityId {
-    EntityId::parse(&format!("00000000-0000-0000-0000-{number:012}"))
-}
-
-fn at(number: i64) -> UnixMillis {
-    UnixMillis(START + number * STEP)
 }
 
 /// A tick of these pods, each of which has sent ten bytes a tick since the first one.
@@ -32,17 +26,9 @@ fn ingest(store: &Store, number: i64, pods: &[usize]) {
         row.set(Metric::CpuUsage, Some(number.unsigned_abs() * 1_000_000));
         row.set(Metric::MemoryWorkingSet, Some(4096));
         row.set(Metric::NetworkTxBytes, Some(number.unsigned_abs() * 10));
-        EntityRow { id: pod(p), parent: None, qos: None, newborn: false, row }
+        (p, row)
     });
-    let tick = Tick {
-        node: "node-1".parse().unwrap(),
-        instance: 1,
-        sequence: number.unsigned_abs(),
-        at: at(number),
-        read_delay_us: 0,
-        interval_ms: STEP.unsigned_abs(),
-        rows: rows.collect(),
-    };
+    let tick = tick_of("node-1", number, rows);
     store.ingest(&tick, tick.at).unwrap();
     store.sweep(tick.at);
 }

@@ -2,19 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod support;
+
 use std::{
     fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, NodeName, Row, Tick, UnixMillis};
+use kubemonitor_model::{EntityKind, Metric, NodeName, Row, Tick};
 use kubemonitor_store::{
     DiskSettings, Fsync, GroupHistory, GroupSample, Sample, Settings, Store, TimeRange,
 };
 
-const STEP: i64 = 5000;
-const START: i64 = 1_700_000_000_000;
+use crate::support::{at, pod, tick_of};
+
 const PODS: usize = 8;
 
 fn settings() -> Settings {
@@ -34,14 +36,6 @@ fn node() -> NodeName {
     "node-1".parse().unwrap()
 }
 
-fn pod(number: usize) -> EntityId {
-    EntityId::parse(&format!("00000000-0000-0000-0000-{number:012}"))
-}
-
-fn at(number: i64) -> UnixMillis {
-    UnixMillis(START + number * STEP)
-}
-
 fn tick(number: i64) -> Tick {
     let row = |of: usize| {
         let mut row = Row::new(EntityKind::Pod);
@@ -49,17 +43,10 @@ fn tick(number: i64) -> Tick {
         row.set(Metric::CpuUsage, Some(number.unsigned_abs() << 30 | mixed >> 40));
         row.set(Metric::MemoryWorkingSet, Some(mixed >> 34));
         row.set(Metric::NetworkRxBytes, Some(number.unsigned_abs() << 20 | mixed >> 48));
-        EntityRow { id: pod(of), parent: None, qos: None, newborn: false, row }
+        (of, row)
     };
-    Tick {
-        node: node(),
-        instance: 1,
-        sequence: number.unsigned_abs(),
-        at: at(number),
-        read_delay_us: number.unsigned_abs() % 900,
-        interval_ms: STEP.unsigned_abs(),
-        rows: (0..PODS).map(row).collect(),
-    }
+    let read_delay_us = number.unsigned_abs() % 900;
+    Tick { read_delay_us, ..tick_of("node-1", number, (0..PODS).map(row)) }
 }
 
 fn join(store: &Store) {

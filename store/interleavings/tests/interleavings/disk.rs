@@ -15,7 +15,11 @@ use modelled_store::{DiskSettings, Fsync, Settings, Store, set_clock};
 use parking_lot::Mutex;
 use shuttle::thread;
 
-use crate::{at, in_many_interleavings, ingest, numbers, tick, with_few_switches};
+use crate::{
+    in_many_interleavings, ingest, numbers,
+    support::{at, copy_folder},
+    tick, with_few_switches,
+};
 
 /// A folder in memory, where there is one: none of this is about what a disk keeps without power.
 fn folder() -> tempfile::TempDir {
@@ -51,19 +55,6 @@ type Told = (&'static str, i64);
 struct Left {
     folder: tempfile::TempDir,
     acknowledged: BTreeSet<Told>,
-}
-
-fn copy(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target: PathBuf = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            fs::create_dir(&target).unwrap();
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// All files within, and what they hold.
@@ -134,7 +125,7 @@ impl Process {
     fn killed(&self) -> Left {
         let acknowledged = self.acknowledged.lock().clone();
         let folder = folder();
-        copy(self.data.path(), folder.path());
+        copy_folder(self.data.path(), folder.path());
         Left { folder, acknowledged }
     }
 

@@ -8,16 +8,18 @@
 
 mod disk;
 mod memory;
+#[path = "../../../tests/support/mod.rs"]
+mod support;
 
-use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, NodeName, Row, Tick, UnixMillis};
+use kubemonitor_model::{EntityKind, Metric, NodeName, Row, Tick, UnixMillis};
 use modelled_store::{Store, TimeRange};
 use shuttle::{
     Config, MaxSteps, Runner,
     scheduler::{DfsScheduler, PctScheduler, RandomScheduler},
 };
 
-const STEP: i64 = 5000;
-const START: i64 = 1_700_000_000_000;
+use crate::support::{START, STEP, at, pod, tick_of};
+
 const SEED: u64 = 11;
 
 fn config() -> Config {
@@ -60,31 +62,15 @@ fn node(name: &str) -> NodeName {
     name.parse().unwrap()
 }
 
-fn pod(number: usize) -> EntityId {
-    EntityId::parse(&format!("00000000-0000-0000-0000-{number:012}"))
-}
-
-fn at(number: i64) -> UnixMillis {
-    UnixMillis(START + number * STEP)
-}
-
 /// A tick of `pods` that each have `memory(number)` and have sent `sent(number)` bytes.
 fn tick(name: &str, number: i64, pods: &[usize]) -> Tick {
     let rows = pods.iter().map(|&p| {
         let mut row = Row::new(EntityKind::Pod);
         row.set(Metric::MemoryWorkingSet, Some(memory(number)));
         row.set(Metric::NetworkTxBytes, Some(sent(number)));
-        EntityRow { id: pod(p), parent: None, qos: None, newborn: false, row }
+        (p, row)
     });
-    Tick {
-        node: node(name),
-        instance: 1,
-        sequence: number.unsigned_abs(),
-        at: at(number),
-        read_delay_us: 0,
-        interval_ms: STEP.unsigned_abs(),
-        rows: rows.collect(),
-    }
+    tick_of(name, number, rows)
 }
 
 fn memory(number: i64) -> u64 {

@@ -7,7 +7,8 @@ use modelled_store::{GroupHistory, GroupKey, Settings, Store, TimeRange};
 use shuttle::thread;
 
 use crate::{
-    at, in_every_interleaving, in_many_interleavings, ingest, memory, node, numbers, pod, sent,
+    in_every_interleaving, in_many_interleavings, ingest, memory, node, numbers, sent,
+    support::{at, pod},
     tick,
 };
 
