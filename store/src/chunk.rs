@@ -187,7 +187,7 @@ impl Chunks {
             open.append(kind, last, next);
             return false;
         }
-        // The next chunk gets as long as this one, or at least this far: growing costs a tenth of
+        // The next chunk gets as long as this one, or at least this far: growing costs a sixth of
         // all the time that taking ticks in takes.
         let mut room = 0;
         if let Some(full) = self.list.back_mut() {
