@@ -26,14 +26,14 @@ mod usage;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use hashbrown::HashMap;
 use kubemonitor_model::{EntityId, EntityRow, NodeName, Row, Tick, UnixMillis};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use rustc_hash::FxBuildHasher;
 
 #[cfg(shuttle)]
@@ -401,7 +401,27 @@ impl Store {
         self.members.complete_until().unwrap_or(UnixMillis(i64::MAX))
     }
 
-    /// Takes in what the journal has.
+    /// Takes in what the journal has of a node. Gives how many entries were whole, and how many bytes
+    /// the others have.
+    fn replay(&self, chain: &mut Unchain, entries: &[Found]) -> (usize, u64) {
+        let (mut whole, mut broken_bytes) = (0, 0);
+        for found in entries {
+            match chain.decode(found) {
+                Ok(entry) => {
+                    whole += 1;
+                    if let Some(entry) = entry {
+                        self.take_again(&entry);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(node = &*found.node, %error, "left out");
+                    broken_bytes += found.len() as u64;
+                }
+            }
+        }
+        (whole, broken_bytes)
+    }
+
     fn take_again(&self, Entry { now, pushed, tick, .. }: &Entry) {
         let taken = self.on_node(&tick.node, |node| {
             if *pushed {
@@ -465,15 +485,15 @@ impl Store {
 struct Recovering<'a> {
     store: &'a Store,
     /// Of each node, up to which entry its blocks reach.
-    in_blocks: HashMap<Box<str>, u64>,
+    in_blocks: HashMap<Box<str>, u64, FxBuildHasher>,
     /// Of each node, how its entries go on.
-    chains: Mutex<HashMap<Box<str>, Unchain>>,
+    chains: HashMap<Box<str>, Unchain, FxBuildHasher>,
     recovered: Recovered,
 }
 
 impl<'a> Recovering<'a> {
     fn new(store: &'a Store) -> Self {
-        let (in_blocks, chains) = (HashMap::default(), Mutex::default());
+        let (in_blocks, chains) = (HashMap::default(), HashMap::default());
         Self { store, in_blocks, chains, recovered: Recovered::default() }
     }
 }
@@ -506,35 +526,33 @@ impl Recovery for Recovering<'_> {
         });
     }
 
-    fn entries(&mut self, mut entries: Vec<Found>) -> u64 {
-        entries.retain(|found| {
-            let in_blocks = self.in_blocks.get(&found.node);
-            in_blocks.is_none_or(|&in_blocks| found.sequence() > in_blocks)
+    fn wants(&self, entry: &Found) -> bool {
+        let in_blocks = self.in_blocks.get(&entry.node);
+        in_blocks.is_none_or(|&in_blocks| entry.sequence > in_blocks)
+    }
+
+    fn entries(&mut self, entries: Vec<Found>) -> u64 {
+        let mut by_node: HashMap<_, Vec<Found>, FxBuildHasher> = HashMap::default();
+        for entry in entries {
+            by_node.entry(entry.node.clone()).or_default().push(entry);
+        }
+        let with_chain = |(node, entries)| {
+            let chain = self.chains.remove(&node).unwrap_or_default();
+            (node, chain, entries)
+        };
+        let of_nodes = by_node.into_iter().map(with_chain).collect();
+        let store = self.store;
+        let taken = parallel::mapped(of_nodes, |(node, mut chain, entries)| {
+            let (whole, broken) = store.replay(&mut chain, &entries);
+            (node, chain, whole, broken)
         });
-        let (whole, broken) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let (store, chains) = (self.store, &self.chains);
-        parallel::by_key(
-            entries,
-            |found| &*found.node,
-            |found| {
-                let mut chain = chains.lock().remove(&found.node).unwrap_or_default();
-                match chain.decode(&found) {
-                    Ok(entry) => {
-                        if let Some(entry) = entry {
-                            store.take_again(&entry);
-                        }
-                        whole.fetch_add(1, Ordering::Relaxed);
-                    }
-                    Err(error) => {
-                        tracing::warn!(node = &*found.node, %error, "left out");
-                        broken.fetch_add(found.len() as u64, Ordering::Relaxed);
-                    }
-                }
-                chains.lock().insert(found.node, chain);
-            },
-        );
-        self.recovered.entries += whole.into_inner();
-        broken.into_inner()
+        let mut broken_bytes = 0;
+        for (node, chain, whole, broken) in taken {
+            self.chains.insert(node, chain);
+            self.recovered.entries += whole;
+            broken_bytes += broken;
+        }
+        broken_bytes
     }
 }
 

@@ -88,6 +88,8 @@ pub(crate) fn number(entry: &mut [u8], sequence: u64) {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) node: Box<str>,
+    /// Counts all entries.
+    pub(crate) sequence: u64,
     record: Vec<u8>,
 }
 
@@ -103,13 +105,8 @@ pub(crate) struct Unchain {
 
 impl Found {
     pub(crate) fn read(record: &[u8]) -> Result<Self, DiskError> {
-        let node = head(record).map(|(.., node, _)| node).ok_or_else(|| broken("too short"))?;
-        Ok(Self { node: node.into(), record: record.to_vec() })
-    }
-
-    /// Counts all entries.
-    pub(crate) fn sequence(&self) -> u64 {
-        head(&self.record).map_or(0, |(sequence, ..)| sequence)
+        let (sequence, .., node, _) = head(record).ok_or_else(|| broken("too short"))?;
+        Ok(Self { node: node.into(), sequence, record: record.to_vec() })
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -24,65 +24,15 @@ pub(crate) trait Recovery {
     fn blocks(&mut self, blocks: Vec<(Block, Bodies)>);
     /// All blocks have come.
     fn settle(&mut self, archives: &[Archive; 2]);
+    /// Whether the blocks that came do not have this entry.
+    fn wants(&self, entry: &Found) -> bool;
     /// Entries, in the order they were written. Gives the bytes of those that make no sense.
     fn entries(&mut self, entries: Vec<Found>) -> u64;
 }
 
-/// Bytes of records that are decoded at a time, by all processors together.
-const DECODED_AT_ONCE: usize = 4 << 20;
-
-/// Records on their way from a log to whoever takes them in.
-struct Batches<T, D, F> {
-    records: Vec<Vec<u8>>,
-    bytes: usize,
-    /// Bytes of records that could not be understood.
-    broken: u64,
-    decode: D,
-    take: F,
-    decoded: std::marker::PhantomData<T>,
-}
-
-impl<T: Send, D, F> Batches<T, D, F>
-where
-    D: Fn(&[u8]) -> Result<T, DiskError> + Sync,
-    F: FnMut(Vec<T>) -> u64,
-{
-    fn new(decode: D, take: F) -> Self {
-        let decoded = std::marker::PhantomData;
-        Self { records: Vec::new(), bytes: 0, broken: 0, decode, take, decoded }
-    }
-
-    fn add(&mut self, record: &[u8]) {
-        self.bytes += record.len();
-        self.records.push(record.to_vec());
-        if self.bytes >= DECODED_AT_ONCE {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        self.bytes = 0;
-        let records = std::mem::take(&mut self.records);
-        let sizes: Vec<_> = records.iter().map(Vec::len).collect();
-        let decoded = parallel::mapped(records, |record| (self.decode)(&record));
-        let mut whole = Vec::with_capacity(decoded.len());
-        for (outcome, size) in decoded.into_iter().zip(sizes) {
-            match outcome {
-                Ok(record) => whole.push(record),
-                Err(error) => {
-                    tracing::warn!(%error, "a record is left out");
-                    self.broken += size as u64;
-                }
-            }
-        }
-        self.broken += (self.take)(whole);
-    }
-
-    fn finish(mut self) -> u64 {
-        self.flush();
-        self.broken
-    }
-}
+/// Bytes of journal entries that are taken in at a time: a few ticks of the largest cluster. Those
+/// of one node follow each other then, while what is kept of it is in the processor's caches.
+const ENTRIES_AT_ONCE: usize = 64 << 20;
 
 /// Blocks whose heads are read at a time.
 const BLOCKS_AT_ONCE: usize = 1024;
@@ -106,13 +56,26 @@ impl Disk {
             recovery.blocks(blocks);
         })?;
         recovery.settle(&archives);
-        let mut batches = Batches::new(Found::read, |entries: Vec<Found>| {
-            last = entries.iter().map(Found::sequence).max().unwrap_or(0).max(last);
-            recovery.entries(entries)
-        });
-        let (journal, journal_cut) =
-            Log::open(folder.join("journal"), |record| batches.add(record))?;
-        broken += batches.finish();
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let visit = |record: &[u8]| match Found::read(record) {
+            Ok(entry) => {
+                last = last.max(entry.sequence);
+                if recovery.wants(&entry) {
+                    entries.push(entry);
+                    bytes += record.len();
+                }
+                if bytes >= ENTRIES_AT_ONCE {
+                    bytes = 0;
+                    broken += recovery.entries(std::mem::take(&mut entries));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a record is left out");
+                broken += record.len() as u64;
+            }
+        };
+        let (journal, journal_cut) = Log::open(folder.join("journal"), visit)?;
+        broken += recovery.entries(entries);
         let rolled_cut_bytes = minutes_cut.bytes + quarters_cut.bytes;
         report_cut(minutes_cut, "1m");
         report_cut(quarters_cut, "15m");

@@ -56,10 +56,9 @@ impl Node {
             state.read_times.note(at, u64::from(delay_us));
         }
         let mut at = 0;
-        for stored in block.series {
-            let key = (stored.kind, stored.id.clone());
-            let index = match state.index.get(&key) {
-                Some(&index) => index,
+        for (place, stored) in block.series.into_iter().enumerate() {
+            let index = match state.place_of(place, stored.kind, &stored.id) {
+                Some(index) => index,
                 None if !registry.admit() => {
                     at += stored.chunks.iter().map(|chunk| chunk.length).sum::<u32>();
                     continue;
@@ -71,7 +70,8 @@ impl Node {
                         let groups = registry.groups_of(&stored.id, self);
                         state.series[index].set_groups(groups, &state.read_times);
                     }
-                    state.index.insert(key, index);
+                    state.index.insert((stored.kind, stored.id.clone()), index);
+                    state.remember_place(place, index);
                     index
                 }
             };

@@ -21,7 +21,7 @@ const PUSHED_STEP_MS: u32 = 5000;
 pub(super) struct State {
     pub(super) series: Vec<Series>,
     pub(super) index: HashMap<(EntityKind, EntityId), usize, FxBuildHasher>,
-    /// Where the rows of the last tick went: the next one mostly has the same.
+    /// Where the rows of the last tick, or of a block read back, went: the next one mostly has the same.
     pub(super) order: Vec<usize>,
     /// How the node's entries in the journal go on.
     pub(super) chain: Chain,
@@ -72,7 +72,8 @@ impl State {
         let step_ms = if self.interval_ms == 0 { PUSHED_STEP_MS } else { self.interval_ms };
         let horizon =
             self.newest_tick.map_or(at, |newest| newest.max(at)).minus(registry.retention_ms());
-        let index = self.place_of(place, entity);
+        let kind = entity.row.kind();
+        let index = self.place_of(place, kind, &entity.id);
         let moment = Moment { at, step_ms, now, horizon, read_times: &self.read_times };
         if let Some(index) = index {
             return Some((index, self.series[index].take(&entity.row, moment)));
@@ -80,7 +81,6 @@ impl State {
         if !registry.admit() {
             return None;
         }
-        let kind = entity.row.kind();
         let mut series = Series::begin(entity, parent(), moment);
         if kind == EntityKind::Pod {
             series.set_groups(registry.groups_of(&entity.id, node), &self.read_times);
@@ -104,17 +104,21 @@ impl State {
         peaks.note(&self.usages);
     }
 
-    /// The series of a row, tried first where the last tick had it.
-    pub(super) fn place_of(&mut self, place: usize, entity: &EntityRow) -> Option<usize> {
-        let kind = entity.row.kind();
+    /// The series of an entity, looked for first where the last tick, or block, had one in that place.
+    pub(super) fn place_of(
+        &mut self,
+        place: usize,
+        kind: EntityKind,
+        id: &EntityId,
+    ) -> Option<usize> {
         if let Some(&index) = self.order.get(place)
             && let Some(series) = self.series.get(index)
             && series.kind == kind
-            && series.id == entity.id
+            && series.id == *id
         {
             return Some(index);
         }
-        let index = *self.index.get(&(kind, entity.id.clone()))?;
+        let index = *self.index.get(&(kind, id.clone()))?;
         self.remember_place(place, index);
         Some(index)
     }
