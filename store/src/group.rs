@@ -269,21 +269,19 @@ impl Group {
 
     /// A member's newest sample changed, it came or it went.
     pub(crate) fn advance(&self, before: Option<&Share>, after: Option<&Share>) {
+        self.state.lock().advance(before, after);
+    }
+
+    /// A member's newest sample changed, and the new one counts in its slots.
+    pub(crate) fn advance_by(&self, before: Option<&Share>, after: Option<&Share>, step: &Step) {
         let mut state = self.state.lock();
-        if let Some(before) = before {
-            state.newest.subtract(before);
-        }
-        if let Some(after) = after {
-            state.newest.add(after);
-            state.newest_at = state.newest_at.max(Some(after.at));
-        }
+        state.advance(before, after);
+        state.count(step);
     }
 
     /// Counts a sample in its slots.
     pub(crate) fn count(&self, step: &Step) {
-        let mut state = self.state.lock();
-        state.newest_at = state.newest_at.max(Some(step.share.at));
-        state.apply(step, Shares::add, Sum::add);
+        self.state.lock().count(step);
     }
 
     /// Takes back what [`Group::count`] did.
@@ -324,7 +322,8 @@ impl Group {
         let state = self.state.lock();
         // From the newest back: what is asked for mostly is the end of what there is.
         let mut totals = state.totals;
-        let mut samples = Vec::new();
+        let before = state.slots.partition_point(|slot| slot.at < range.from.0);
+        let mut samples = Vec::with_capacity(state.slots.len() - before);
         for slot in state.slots.iter().rev().take_while(|slot| slot.at >= range.from.0) {
             if slot.shares.pods > 0 && range.contains(UnixMillis(slot.at)) {
                 samples.push(slot.shares.sample(UnixMillis(slot.at), &totals));
@@ -341,6 +340,21 @@ impl Group {
 }
 
 impl State {
+    fn advance(&mut self, before: Option<&Share>, after: Option<&Share>) {
+        if let Some(before) = before {
+            self.newest.subtract(before);
+        }
+        if let Some(after) = after {
+            self.newest.add(after);
+            self.newest_at = self.newest_at.max(Some(after.at));
+        }
+    }
+
+    fn count(&mut self, step: &Step) {
+        self.newest_at = self.newest_at.max(Some(step.share.at));
+        self.apply(step, Shares::add, Sum::add);
+    }
+
     /// The slot a time belongs to: the next grid point.
     fn slot_time(&self, at: UnixMillis) -> i64 {
         at.0.div_euclid(self.step_ms) * self.step_ms

@@ -116,9 +116,9 @@ impl Series {
         self.rates = Rates::between(&from.1, &counted, elapsed_us);
         if !self.groups.is_empty() {
             let share = Share::of(self.kind, &self.last, &self.rates);
+            let step = Step { from: Some(from), share, counted };
             for group in &self.groups {
-                group.advance(in_sums.as_ref(), self.live.then_some(&share));
-                group.count(&Step { from: Some(from), share, counted });
+                group.advance_by(in_sums.as_ref(), self.live.then_some(&share), &step);
             }
         }
         Taken::Newest

@@ -1,6 +1,6 @@
 //! Finding pods: measured ones, and those Kubernetes says run.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{cell::OnceCell, collections::HashMap, sync::Arc};
 
 use kubemonitor_inventory::{LabelSelector, Phase, PodMeta, WorkloadKey};
 use kubemonitor_model::{EntityId, EntityKind, NodeName, UnixMillis};
@@ -136,19 +136,22 @@ pub(crate) fn top_pods(
         return None;
     }
     let busiest = monitor.store.busiest_pods(usage, count.checked_add(MORE_THAN_ASKED)?);
-    let mut by_node: HashMap<NodeName, Vec<EntityId>> = HashMap::new();
+    let mut by_node: HashMap<_, Vec<_>> = HashMap::new();
     for (node, pod) in busiest.pods {
-        by_node.entry(node).or_default().push(pod);
+        let meta = monitor.inventory.pod_by_uid(&pod);
+        by_node.entry(node).or_default().push((pod, meta));
     }
     let mut found = Vec::new();
     for (node, pods) in by_node {
         let seen = monitor.store.node(&node, |view| {
-            let counts = container_counts(view);
-            let see = |pod| Some(Seen::new(view.find(EntityKind::Pod, pod)?, &counts));
-            pods.iter().filter_map(see).collect::<Vec<_>>()
+            let counts = ContainerCounts::new(view);
+            let see = |(pod, meta): (_, Option<Arc<PodMeta>>)| {
+                let series = view.find(EntityKind::Pod, &pod)?;
+                Some((Seen::new(series, meta.as_deref(), &counts), meta))
+            };
+            pods.into_iter().filter_map(see).collect::<Vec<_>>()
         });
-        for seen in seen.unwrap_or_default() {
-            let meta = monitor.inventory.pod_by_uid(&seen.id);
+        for (seen, meta) in seen.unwrap_or_default() {
             if is_there(meta.as_deref(), Some(&seen), when) {
                 found.push(Pod::new(monitor, Some(&node), Some(seen), meta, sort));
             }
@@ -196,8 +199,10 @@ fn on_node(monitor: &Monitor, node: &NodeName, add: &mut Add<'_>) {
     let mut metas: HashMap<EntityId, Arc<PodMeta>> =
         metas.into_iter().map(|meta| (meta.uid.clone(), meta)).collect();
     let seen = monitor.store.node(node, |view| {
-        let counts = container_counts(view);
-        let see = |series| Seen::new(series, &counts);
+        let counts = ContainerCounts::new(view);
+        let see = |series: SeriesView<'_>| {
+            Seen::new(series, metas.get(series.id()).map(|meta| &**meta), &counts)
+        };
         view.series(EntityKind::Pod).map(see).collect::<Vec<_>>()
     });
     for seen in seen.unwrap_or_default() {
@@ -225,10 +230,10 @@ fn of_group(monitor: &Monitor, metas: Vec<Arc<PodMeta>>, add: &mut Add<'_>) {
     }
     for (node, metas) in by_node {
         let seen = monitor.store.node(&node, |view| {
-            let counts = container_counts(view);
+            let counts = ContainerCounts::new(view);
             let see = |meta: &Arc<PodMeta>| {
                 let series = view.find(EntityKind::Pod, &meta.uid)?;
-                Some(Seen::new(series, &counts))
+                Some(Seen::new(series, Some(meta), &counts))
             };
             metas.iter().map(see).collect::<Vec<_>>()
         });
@@ -239,25 +244,43 @@ fn of_group(monitor: &Monitor, metas: Vec<Arc<PodMeta>>, add: &mut Add<'_>) {
     }
 }
 
-/// How many containers of each pod are there.
-fn container_counts<'a>(view: &NodeView<'a>) -> HashMap<&'a EntityId, u64> {
-    let mut counts = HashMap::new();
-    let live = view.series(EntityKind::Container).filter(SeriesView::live);
-    for pod in live.filter_map(|series| series.parent()) {
-        *counts.entry(pod).or_default() += 1;
+/// How many containers of each pod are there, counted once somebody asks: Kubernetes tells of most
+/// pods.
+struct ContainerCounts<'a> {
+    view: &'a NodeView<'a>,
+    counted: OnceCell<HashMap<&'a EntityId, u64>>,
+}
+
+impl<'a> ContainerCounts<'a> {
+    fn new(view: &'a NodeView<'a>) -> Self {
+        Self { view, counted: OnceCell::new() }
     }
-    counts
+
+    fn of(&self, pod: &EntityId) -> Option<u64> {
+        let counted = self.counted.get_or_init(|| {
+            let mut counts = HashMap::new();
+            let live = self.view.series(EntityKind::Container).filter(SeriesView::live);
+            for pod in live.filter_map(|series| series.parent()) {
+                *counts.entry(pod).or_default() += 1;
+            }
+            counts
+        });
+        counted.get(pod).copied()
+    }
 }
 
 impl Seen {
-    fn new(series: SeriesView<'_>, counts: &HashMap<&EntityId, u64>) -> Self {
+    /// What the store has of a pod. Containers are counted where Kubernetes does not tell of them.
+    fn new(series: SeriesView<'_>, meta: Option<&PodMeta>, counts: &ContainerCounts<'_>) -> Self {
+        let told = meta.is_some_and(|meta| !meta.containers.is_empty());
+        let containers = if told { None } else { counts.of(series.id()) };
         Self {
             id: series.id().clone(),
             measured: Measured {
                 live: series.live(),
                 outlives: false,
                 qos: series.qos(),
-                containers: counts.get(series.id()).copied(),
+                containers,
             },
             first_at: series.first_at(),
             newest: series.latest().into(),
@@ -282,7 +305,7 @@ pub(crate) fn find_pod(
     let seen = node.as_ref().and_then(|node| {
         monitor.store.node(node, |view| {
             let series = view.find(EntityKind::Pod, &uid)?;
-            Some(Seen::new(series, &container_counts(view)))
+            Some(Seen::new(series, meta.as_deref(), &ContainerCounts::new(view)))
         })
     });
     match (seen.flatten(), meta) {

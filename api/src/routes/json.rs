@@ -102,7 +102,9 @@ impl Out {
             }
             serde_json::to_writer(&mut self.buffer, &item)?;
             if self.buffer.len() >= PIECE_BYTES {
-                let bytes = std::mem::take(&mut self.buffer).into();
+                // The next piece is about as long as this one: growing would copy it twice over.
+                let next = Vec::with_capacity(self.buffer.len() + PIECE_BYTES / 8);
+                let bytes = std::mem::replace(&mut self.buffer, next).into();
                 self.send(Piece { bytes, is_last: false })?;
             }
         }
