@@ -15,7 +15,7 @@ pub(crate) trait Entity: Listed + Send + Sized + 'static {
     /// What tells it from others, as JSON.
     type Identity: Serialize;
     /// What it is at one moment, as JSON.
-    type Sample: Serialize;
+    type Sample: Serialize + Send;
 
     /// Its newest sample.
     fn newest(self) -> Self::Sample;

@@ -24,7 +24,7 @@ use crate::{
 /// What groups of pods are told apart by.
 pub(crate) trait Grouping: Clone + Serialize + Send + 'static {
     /// The group at one moment, as JSON.
-    type Sample: Serialize;
+    type Sample: Serialize + Send;
 
     /// What was read of the group, and what its pods claim.
     fn sample(self, reading: &GroupReading, claims: &PodSums) -> Self::Sample;

@@ -26,8 +26,8 @@ pub(crate) async fn one<E: Entity>(
     written(permit, move || {
         let entity = find(&monitor)?;
         let write = move |out: &mut Out| match when {
-            When::Newest => out.array([entity.newest()]),
-            When::Span(span) => out.array(entity.over(&span, &monitor).samples),
+            When::Newest => out.array(vec![entity], E::newest),
+            When::Span(span) => out.array(entity.over(&span, &monitor).samples, |sample| sample),
         };
         Ok((HeaderMap::new(), write))
     })
@@ -49,10 +49,8 @@ pub(crate) async fn list<E: Entity>(
         let page = page.cut(find(&monitor, when)?);
         let headers = page.next.map(|next| next_page(&address, &next)).unwrap_or_default();
         let write = move |out: &mut Out| match when {
-            When::Newest => out.array(page.items.into_iter().map(Entity::newest)),
-            When::Span(span) => {
-                out.array(page.items.into_iter().map(|entity| entity.over(&span, &monitor)))
-            }
+            When::Newest => out.array(page.items, E::newest),
+            When::Span(span) => out.array(page.items, |entity| entity.over(&span, &monitor)),
         };
         Ok((headers, write))
     })

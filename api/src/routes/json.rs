@@ -1,9 +1,17 @@
 //! JSON arrays of any length, found and written on a thread for blocking work.
 //!
 //! Finding, sorting and writing 150,000 pods takes a second of CPU: frames must not wait for it.
-//! Small answers leave whole, large ones in pieces as fast as they are read.
+//! Small answers leave whole, large ones in pieces that are written on all processors, as fast as
+//! they are read.
 
-use std::{io, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    num::NonZero,
+    panic::resume_unwind,
+    thread::{self, available_parallelism},
+    time::Duration,
+};
 
 use axum::{
     body::{Body, Bytes},
@@ -90,26 +98,67 @@ pub(crate) struct Out {
 }
 
 impl Out {
-    /// Writes the items as a JSON array. An error means that the reader has gone.
-    pub(crate) fn array<T: Serialize>(
+    /// Writes as a JSON array what `show` makes of the items: a first piece here, and where there are
+    /// more, the others on all processors. An error means that the reader has gone.
+    pub(crate) fn array<I: Send, T: Serialize>(
         &mut self,
-        items: impl IntoIterator<Item = T>,
+        items: Vec<I>,
+        show: impl Fn(I) -> T + Sync,
     ) -> io::Result<()> {
         self.buffer.push(b'[');
-        for (place, item) in items.into_iter().enumerate() {
-            if place > 0 {
-                self.buffer.push(b',');
-            }
-            serde_json::to_writer(&mut self.buffer, &item)?;
-            if self.buffer.len() >= PIECE_BYTES {
-                // The next piece is about as long as this one: growing would copy it twice over.
-                let next = Vec::with_capacity(self.buffer.len() + PIECE_BYTES / 8);
-                let bytes = std::mem::replace(&mut self.buffer, next).into();
-                self.send(Piece { bytes, is_last: false })?;
-            }
+        let (count, mut left) = (items.len(), items.into_iter());
+        while self.buffer.len() < PIECE_BYTES
+            && let Some(item) = left.next()
+        {
+            serde_json::to_writer(&mut self.buffer, &show(item))?;
+            self.buffer.push(b',');
+        }
+        if left.len() > 0 {
+            let in_piece = count - left.len();
+            let bytes = std::mem::take(&mut self.buffer).into();
+            self.send(Piece { bytes, is_last: false })?;
+            self.pieces_of(left, in_piece, &show)?;
+        }
+        if count > 0 {
+            // The last comma.
+            self.buffer.pop();
         }
         self.buffer.push(b']');
         Ok(())
+    }
+
+    /// Writes the items, a comma behind each, so many a piece. The last piece stays in the buffer.
+    fn pieces_of<I: Send, T: Serialize>(
+        &mut self,
+        mut items: std::vec::IntoIter<I>,
+        in_piece: usize,
+        show: &(impl Fn(I) -> T + Sync),
+    ) -> io::Result<()> {
+        let at_a_time = available_parallelism().map_or(1, NonZero::get) + 1;
+        let piece_of = |items: Vec<I>| {
+            let mut piece = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 4);
+            for item in items {
+                serde_json::to_writer(&mut piece, &show(item))?;
+                piece.push(b',');
+            }
+            io::Result::Ok(piece)
+        };
+        thread::scope(|scope| {
+            let mut under_way = VecDeque::new();
+            loop {
+                while under_way.len() < at_a_time && items.len() > 0 {
+                    let items: Vec<I> = items.by_ref().take(in_piece).collect();
+                    under_way.push_back(scope.spawn(move || piece_of(items)));
+                }
+                let Some(first) = under_way.pop_front() else { return Ok(()) };
+                let piece = first.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+                if under_way.is_empty() && items.len() == 0 {
+                    self.buffer = piece;
+                } else {
+                    self.send(Piece { bytes: piece.into(), is_last: false })?;
+                }
+            }
+        })
     }
 
     fn finish(mut self) {
@@ -123,6 +172,41 @@ impl Out {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::limits::Answering;
+
+    async fn answered(items: Vec<u64>, show: fn(u64) -> String) -> Vec<u8> {
+        let permit = Answering::default().enter().await.unwrap();
+        let prepare = move || Ok((HeaderMap::new(), move |out: &mut Out| out.array(items, show)));
+        let response = written(permit, prepare).await.unwrap();
+        response.into_body().collect().await.unwrap().to_bytes().to_vec()
+    }
+
+    #[tokio::test]
+    async fn an_array_is_whole_and_in_order_however_many_pieces_it_takes() {
+        // Short ones, ones of which a few make a piece, and ones that are longer than a piece.
+        let shown: [fn(u64) -> String; 3] = [
+            |n| n.to_string(),
+            |n| n.to_string().repeat(usize::try_from(n % 100_000).unwrap()),
+            |n| n.to_string().repeat(PIECE_BYTES),
+        ];
+        for (show, most) in shown.into_iter().zip([100_000, 50, 5]) {
+            for count in [0, 1, 2, most] {
+                let items: Vec<u64> = (0..count).map(|n| n * 7919).collect();
+                let whole = items.iter().copied().map(show).collect::<Vec<_>>();
+                assert!(
+                    answered(items, show).await == serde_json::to_vec(&whole).unwrap(),
+                    "{count}"
+                );
+            }
         }
     }
 }
