@@ -12,7 +12,7 @@ mod decode;
 mod encode;
 mod error;
 
-pub use decode::decode;
+pub use decode::{Decoder, decode};
 pub use encode::encode;
 pub use error::{FrameError, Problem};
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use kubemonitor_frame::{Problem, decode, encode};
+use kubemonitor_frame::{Decoder, Problem, decode, encode};
 use kubemonitor_model::{EntityId, EntityKind, EntityRow, QosClass, Row, Tick, UnixMillis};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -103,6 +103,21 @@ proptest! {
     #[test]
     fn a_tick_comes_back_as_it_was(tick in tick()) {
         prop_assert_eq!(decode(&encoded(&tick)), Ok(tick));
+    }
+
+    #[test]
+    fn frames_read_into_the_same_memory_leave_nothing_in_the_next(
+        ticks in vec((tick(), option::weighted(0.3, any::<(usize, u8)>())), 1..6)
+    ) {
+        let mut decoder = Decoder::default();
+        for (tick, damage) in ticks {
+            let mut frame = encoded(&tick);
+            if let Some((at, byte)) = damage {
+                let at = at % frame.len();
+                frame[at] = byte;
+            }
+            prop_assert_eq!(decoder.decode(&frame).cloned(), decode(&frame));
+        }
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! `POST /api/frames`: what collectors send.
 
+use std::cell::RefCell;
+
 use axum::{
     Json,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue},
 };
+use kubemonitor_frame::Decoder;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -31,6 +34,10 @@ pub(crate) struct Receipt {
     refused_entities: u64,
 }
 
+thread_local! {
+    static DECODER: RefCell<Decoder> = RefCell::default();
+}
+
 const TYPES: [&str; 2] = [kubemonitor_frame::CONTENT_TYPE, "application/octet-stream"];
 
 /// A collector's frame: everything one node measured at one tick (the format is described in
@@ -53,13 +60,15 @@ pub(crate) async fn receive(
     written: Written,
 ) -> Result<(HeaderMap, Json<Receipt>), ApiError> {
     check_type(&headers, &TYPES, "application/vnd.kubemonitor.frame or application/octet-stream")?;
-    let tick = kubemonitor_frame::decode(&written.bytes)?;
-    let receipt = monitor.store.ingest(&tick, now())?;
+    let (receipt, interval_ms) = DECODER.with_borrow_mut(|decoder| {
+        let tick = decoder.decode(&written.bytes)?;
+        Ok::<_, ApiError>((monitor.store.ingest(tick, now())?, tick.interval_ms))
+    })?;
     if receipt.samples == 0 && receipt.refused_series > 0 {
         return Err(ApiError::Busy("the server holds as many entities as it may".to_owned()));
     }
     let header = HeaderName::from_static(kubemonitor_frame::SPREAD_HEADER);
-    let spread_ms = HeaderValue::from(spread_ms(monitor.store.node_count(), tick.interval_ms));
+    let spread_ms = HeaderValue::from(spread_ms(monitor.store.node_count(), interval_ms));
     let receipt = Receipt {
         status: "ok",
         samples: receipt.samples,

@@ -5,7 +5,10 @@
 //! its own, and so is the first one after a block, so that what is lost with an entry is little and
 //! what a block does not have never depends on what it has.
 
+use std::cell::RefCell;
+
 use kubemonitor_model::{Tick, UnixMillis};
+use lz4_flex::block::{compress_into_with_dict, get_maximum_output_size};
 
 use super::DiskError;
 
@@ -39,17 +42,17 @@ impl Chain {
 
     /// Everything of an entry but its sequence, which is given when it is queued.
     pub(crate) fn encode(&mut self, tick: &Tick, now: UnixMillis) -> Vec<u8> {
-        let mut frame = Vec::with_capacity(self.frame.len() + self.frame.len() / 8);
-        kubemonitor_frame::encode(tick, &mut frame);
-        let packed = if self.length == 0 {
-            lz4_flex::block::compress_prepend_size(&frame)
-        } else {
-            lz4_flex::block::compress_prepend_size_with_dict(&frame, &self.frame)
-        };
-        let entry = entry(tick, now, false, self.length, &packed);
-        self.length = (self.length + 1) % CHAIN;
-        self.frame = frame;
-        entry
+        SCRATCH.with_borrow_mut(|Scratch { frame, packed }| {
+            frame.clear();
+            kubemonitor_frame::encode(tick, frame);
+            let dictionary = if self.length == 0 { &[][..] } else { &self.frame };
+            let entry = entry(tick, now, false, self.length, pack(frame, dictionary, packed));
+            self.length = (self.length + 1) % CHAIN;
+            self.frame.clear();
+            self.frame.reserve_exact(frame.len());
+            self.frame.extend_from_slice(frame);
+            entry
+        })
     }
 
     /// Memory it takes.
@@ -60,9 +63,36 @@ impl Chain {
 
 /// The entry of what somebody pushed; it is on its own.
 pub(crate) fn encode_pushed(tick: &Tick, now: UnixMillis) -> Vec<u8> {
-    let mut frame = Vec::new();
-    kubemonitor_frame::encode(tick, &mut frame);
-    entry(tick, now, true, 0, &lz4_flex::block::compress_prepend_size(&frame))
+    SCRATCH.with_borrow_mut(|Scratch { frame, packed }| {
+        frame.clear();
+        kubemonitor_frame::encode(tick, frame);
+        entry(tick, now, true, 0, pack(frame, &[], packed))
+    })
+}
+
+/// Where entries are made before it is known how long they are.
+#[derive(Default)]
+struct Scratch {
+    frame: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// A frame compressed with a dictionary at hand, its length before it.
+fn pack<'a>(frame: &[u8], dictionary: &[u8], packed: &'a mut Vec<u8>) -> &'a [u8] {
+    const PREFIX: usize = 4;
+    let most = PREFIX + get_maximum_output_size(frame.len());
+    if packed.len() < most {
+        packed.resize(most, 0);
+    }
+    let length = u32::try_from(frame.len()).expect("a frame of 4 GiB fits no request");
+    packed[..PREFIX].copy_from_slice(&length.to_le_bytes());
+    let written = compress_into_with_dict(frame, &mut packed[PREFIX..], dictionary)
+        .expect("there is room for the longest output there can be");
+    &packed[..PREFIX + written]
 }
 
 fn entry(tick: &Tick, now: UnixMillis, pushed: bool, length: u8, packed: &[u8]) -> Vec<u8> {
