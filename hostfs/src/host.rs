@@ -146,7 +146,7 @@ impl Host {
         // The node comes first: from it the others learn which disks and which network are its.
         self.reading = node.read(scratch);
         members.read_cgroups(&node.disks, tree, scratch);
-        members.set_empty_pods_aside(now, scratch);
+        members.set_empty_aside(now, scratch);
         if self.hierarchies.legacy.memory.is_some() {
             members.add_kills_to_pods();
         }

@@ -19,8 +19,8 @@ use crate::{
     tree::{Changes, Found, Tree},
 };
 
-/// How long a pod without any process is taken for one whose sandbox is about to start, or to start
-/// again.
+/// How long a pod or container without any process is taken for one that is about to start, or to
+/// start again.
 const EMPTY_FOR: Duration = Duration::from_secs(15);
 
 /// One pod, container or unit at one tick.
@@ -55,15 +55,15 @@ pub(crate) struct Member {
     cgroup: Cgroup,
     /// Of what may have a network of its own.
     namespace: Option<PodNamespace>,
-    /// Of a pod in which there seems to be no process.
+    /// Of a pod or container in which there seems to be no process.
     empty: Option<Empty>,
-    /// It is an empty pod or a container of one, and neither read nor told.
+    /// It is empty, or a container of an empty pod, and neither read nor told.
     aside: bool,
     /// It could not be read any more.
     removed: bool,
 }
 
-/// A pod without processes, as it was when that was seen first.
+/// A pod or container without processes, as it was when that was seen first.
 #[derive(Clone, Copy, Debug)]
 struct Empty {
     since: Instant,
@@ -71,7 +71,7 @@ struct Empty {
 }
 
 impl Member {
-    /// Notes whether there seems to be no process in this pod: none is counted, and it uses no CPU.
+    /// Notes whether there seems to be no process in here: none is counted, and it uses no CPU.
     /// The counts go down the whole subtree, and nothing has to be read for them.
     fn note_emptiness(&mut self, now: Instant) {
         let CgroupReading { pids, cpu_usage_ns, .. } = self.entity.cgroup;
@@ -202,19 +202,23 @@ impl Members {
         }
     }
 
-    /// Sets aside the pods in which nothing has run for a while, with their containers. Kubelet
-    /// leaves the cgroup of a pod that was deleted by force, or while kubelet was down, perhaps for
-    /// ever: there is no pod any more. They are looked at again when a container comes, and at each
-    /// [`refresh`](Self::refresh).
-    pub(crate) fn set_empty_pods_aside(&mut self, now: Instant, scratch: &mut Scratch) {
+    /// Sets aside the pods in which nothing has run for a while, with their containers, and such
+    /// containers. Kubelet leaves the cgroup of a pod that was deleted by force, or while kubelet was
+    /// down, perhaps for ever: there is no pod any more. CRI-O keeps the cgroup of a sandbox for as
+    /// long as the pod lives, and by default no process ever runs in it (`drop_infra_ctr` in
+    /// crio.conf(5)): nobody takes it for a container. They are looked at again when a container
+    /// comes, and at each [`refresh`](Self::refresh).
+    pub(crate) fn set_empty_aside(&mut self, now: Instant, scratch: &mut Scratch) {
         let mut any_aside = false;
         for place in 0..self.measured() {
-            let pod = &mut self.all[place];
-            if pod.entity.kind != EntityKind::Pod {
+            let member = &mut self.all[place];
+            if member.aside
+                || !matches!(member.entity.kind, EntityKind::Pod | EntityKind::Container)
+            {
                 continue;
             }
-            pod.note_emptiness(now);
-            if pod.empty.is_none_or(|empty| now.duration_since(empty.since) < EMPTY_FOR) {
+            member.note_emptiness(now);
+            if member.empty.is_none_or(|empty| now.duration_since(empty.since) < EMPTY_FOR) {
                 continue;
             }
             let members = self.with_containers(place);
@@ -304,12 +308,15 @@ impl Members {
         Some(())
     }
 
-    /// The places of a pod and of its containers.
-    fn with_containers(&self, pod: usize) -> Range<usize> {
-        let containers = self.all[pod + 1..]
+    /// The place of a pod or container, and of a pod those of its containers.
+    fn with_containers(&self, place: usize) -> Range<usize> {
+        if self.all[place].entity.kind != EntityKind::Pod {
+            return place..place + 1;
+        }
+        let containers = self.all[place + 1..]
             .iter()
             .take_while(|member| member.entity.kind == EntityKind::Container);
-        pod..pod + 1 + containers.count()
+        place..place + 1 + containers.count()
     }
 
     /// Whether there is room for an entity. Two cgroups may claim to be the same one, as when

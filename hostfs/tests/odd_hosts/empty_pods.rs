@@ -1,4 +1,4 @@
-//! Cgroups of pods in which no process is left.
+//! Cgroups of pods and containers in which there is no process.
 
 use std::time::{Duration, Instant};
 
@@ -96,6 +96,7 @@ fn a_pod_just_made_has_time_to_start() {
     assert_eq!(emptied.at(40), started);
     assert_eq!(emptied.at(54), WHOLE);
     emptied.count(OTHER, "1\n");
+    emptied.count(&sandbox, "1\n");
     assert_eq!(emptied.at(59), WHOLE);
     assert_eq!(emptied.at(300), WHOLE);
 }
@@ -106,6 +107,7 @@ fn an_old_container_that_is_filled_again_is_seen_within_a_minute() {
     assert_eq!(emptied.at(0), WHOLE);
     assert_eq!(emptied.at(15), REST);
     emptied.count(POD, "1\n");
+    emptied.count(&container('a'), "1\n");
     assert_eq!(emptied.at(59), REST);
     assert_eq!(emptied.at(61), WHOLE);
     assert_eq!(emptied.at(300), WHOLE);
@@ -113,26 +115,25 @@ fn an_old_container_that_is_filled_again_is_seen_within_a_minute() {
 
 #[test]
 fn what_may_have_processes_stays() {
-    type Change = fn(&Emptied);
+    type Change = fn(&Emptied, &str);
     let changes: [(&str, Change); 6] = [
-        ("counted", |emptied| emptied.count(POD, "1\n")),
-        ("not told", |emptied| emptied.count(POD, "")),
-        ("no number", |emptied| emptied.count(POD, "max\n")),
-        ("listed", |emptied| {
-            let processes = emptied.walked(&container('a')) + "/cgroup.procs";
-            emptied.host.write(&processes, "0\n");
+        ("counted", |emptied, cgroup| emptied.count(cgroup, "1\n")),
+        ("not told", |emptied, cgroup| emptied.count(cgroup, "")),
+        ("no number", |emptied, cgroup| emptied.count(cgroup, "max\n")),
+        ("listed", |emptied, cgroup| {
+            emptied.host.write(&(emptied.walked(cgroup) + "/cgroup.procs"), "0\n");
         }),
-        ("not to be asked", |emptied| {
-            emptied.host.remove(&(emptied.walked(POD) + "/cgroup.procs"));
+        ("not to be asked", |emptied, cgroup| {
+            emptied.host.remove(&(emptied.walked(cgroup) + "/cgroup.procs"));
         }),
-        ("uncounted", |emptied| {
-            let pids = format!("sys/fs/cgroup/{}/{POD}/pids.current", emptied.files);
+        ("uncounted", |emptied, cgroup| {
+            let pids = format!("sys/fs/cgroup/{}/{cgroup}/pids.current", emptied.files);
             emptied.host.remove(&pids);
         }),
     ];
     for (what, change) in changes {
         for mut emptied in [Emptied::v1(), Emptied::v2()] {
-            change(&emptied);
+            [POD, &container('a')].iter().for_each(|cgroup| change(&emptied, cgroup));
             // What is open already is read on.
             emptied.open = emptied.host.open();
             for seconds in [0, 15, 30, 90, 200] {
@@ -143,19 +144,19 @@ fn what_may_have_processes_stays() {
 }
 
 #[test]
-fn a_pod_that_uses_cpu_stays_whoever_counts_its_processes() {
+fn what_uses_cpu_stays_whoever_counts_its_processes() {
     for mut emptied in [Emptied::v1(), Emptied::v2()] {
-        let cpu = format!("sys/fs/cgroup/{}", emptied.cpu.replace("POD", POD));
         for step in 0..5 {
             let usage = 1000 + step;
-            emptied.host.write(
-                &cpu,
-                if emptied.files.is_empty() {
-                    format!("usage_usec {usage}\n")
-                } else {
-                    format!("{usage}\n")
-                },
-            );
+            let text = if emptied.files.is_empty() {
+                format!("usage_usec {usage}\n")
+            } else {
+                format!("{usage}\n")
+            };
+            for cgroup in [POD, &container('a')] {
+                let cpu = format!("sys/fs/cgroup/{}", emptied.cpu.replace("POD", cgroup));
+                emptied.host.write(&cpu, &text);
+            }
             assert_eq!(emptied.at(step * 20), WHOLE);
         }
         assert_eq!(emptied.at(95), REST);
@@ -178,4 +179,29 @@ fn those_beside_an_empty_pod_keep_their_containers() {
     );
     let rest = names(&mut emptied, 15);
     assert_eq!(rest, [all[2].clone(), (all[3].0.clone(), Some(0)), all[4].clone()]);
+}
+
+/// CRI-O's sandbox: a cgroup beside those of the containers, and by default never a process in it.
+#[test]
+fn an_empty_container_is_left_out_and_its_pod_stays() {
+    for mut emptied in [Emptied::v1(), Emptied::v2()] {
+        emptied.count(POD, "1\n");
+        assert_eq!(emptied.at(0), WHOLE);
+        assert_eq!(emptied.at(14), WHOLE, "it may be about to start");
+        let without = [(Pod, false), (Unit, false)];
+        for seconds in [15, 59, 61, 120, 300] {
+            assert_eq!(emptied.at(seconds), without, "after {seconds} s");
+        }
+        emptied.count(&container('a'), "1\n");
+        assert_eq!(emptied.at(365), WHOLE, "something started in it after all");
+        emptied.count(&container('a'), "0\n");
+        emptied.at(370);
+        assert_eq!(emptied.at(385), without);
+        // The pod comes to be empty as well, and then goes.
+        emptied.count(POD, "0\n");
+        emptied.at(390);
+        assert_eq!(emptied.at(405), REST);
+        emptied.host.remove(&emptied.walked(POD));
+        assert_eq!(emptied.at(410), REST);
+    }
 }

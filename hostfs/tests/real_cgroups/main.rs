@@ -85,9 +85,9 @@ fn a_pod_without_processes_is_left_out_after_a_while_wherever_they_were() {
     cgroups.stop_all();
     assert_eq!([100, 114, 115, 120, 180].map(&mut count_at), [2, 2, 0, 0, 0]);
     cgroups.add(&container('b'));
-    assert_eq!(count_at(185), 3, "another container comes");
+    assert_eq!(count_at(185), 2, "another container comes");
     cgroups.start(&container('b'), "sleep", &["60"]);
-    assert_eq!([190, 250].map(&mut count_at), [3, 3]);
+    assert_eq!([190, 250].map(&mut count_at), [2, 2]);
     cgroups.stop_all();
     cgroups.remove(POD);
     assert_eq!(count_at(255), 0);
