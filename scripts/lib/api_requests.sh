@@ -122,7 +122,7 @@ discover_names() {
   node=$(first_of /api/nodes '.[].node_name')
   [[ -n $node ]] || die "the server knows no node yet: is a collector running?"
   unit_node=$(first_of /api/units '.[].node_name')
-  unit=$(first_of /api/units '.[].unit')
+  unit=$(first_of /api/units '.[].unit_name')
   namespace='' deployment='' kind='' workload='' pod='' lone_pod='' twin_pod='' label_pod=''
   local namespaces=()
   mapfile -t namespaces < <(names_of /api/namespaces '.[].namespace')
@@ -184,7 +184,7 @@ ask_pages() {
     next="$2?limit=$size${token:+&continue=$(percent_encoded "$token")}"
     try GET 200 "$1" "$next"
     [[ -n $answered ]] || return 0
-    jq --compact-output 'map(del(.timestamp) | [.namespace?, .node_name?, .pod_name?, .deployment?, .workload_kind?, .workload_name?, .container_name?, .unit?])' \
+    jq --compact-output 'map(del(.timestamp) | [.namespace?, .node_name?, .pod_name?, .deployment?, .workload_kind?, .workload_name?, .container_name?, .unit_name?])' \
       "$work/body" >>"$work/paged"
     pages=$((pages + 1))
     token=$(header x-continue)
@@ -192,7 +192,7 @@ ask_pages() {
     [[ -n $token && $pages -lt 10 ]] || break
   done
   if jq --exit-status --slurpfile paged "$work/paged" \
-    'map([.namespace?, .node_name?, .pod_name?, .deployment?, .workload_kind?, .workload_name?, .container_name?, .unit?]) == ($paged | add)' \
+    'map([.namespace?, .node_name?, .pod_name?, .deployment?, .workload_kind?, .workload_name?, .container_name?, .unit_name?]) == ($paged | add)' \
     "$work/whole" >/dev/null; then
     passes "  $pages pages of $size are the whole list"
   else
