@@ -27,9 +27,11 @@ jq --null-input "${all[@]}" --arg own "$E2E_NAMESPACE" '{before: $before[0], aft
   own_pods: $own_pods[0], nodes: $nodes[0], pods: $pods[0], namespaces: $namespaces[0],
   deployments: $deployments[0], $own}' >"$E2E_WORK/both"
 
+rows_of() { jq -L "$E2E_HERE/lib" "include \"kubelet\"; $1" "$E2E_WORK/both" >"$E2E_WORK/rows"; }
+
 # agrees WHAT LIST UNIT: every row of the list, and that there is one; the two farthest are shown.
 agrees() {
-  jq -L "$E2E_HERE/lib" "include \"kubelet\"; $2" "$E2E_WORK/both" >"$E2E_WORK/rows"
+  rows_of "$2"
   holds "$1 agrees with kubelet" jq --raw-output --arg unit "$3" '
     if . == [] then "nothing to compare" else .[] | select(.close | not)
       | "\(.name): \(.kubemonitor) \($unit), kubelet: \(.kubelet) \($unit)" end' "$E2E_WORK/rows"
@@ -39,11 +41,21 @@ agrees() {
     | "         \($count) compared; farthest: \(join("; "))"' "$E2E_WORK/rows"
 }
 
+# sum_agrees WHAT LIST UNIT: the same of a sum over pods, which kubelets have to know all of.
+sum_agrees() {
+  rows_of "$2"
+  if jq --exit-status '. == []' "$E2E_WORK/rows" >/dev/null; then
+    skipped "$1: the summaries of the kubelets lack some of its pods"
+  else
+    agrees "$@"
+  fi
+}
+
 agrees "CPU of each node" node_cpu m
 agrees "memory of each node" node_memory MiB
 agrees "CPU of each pod" pod_cpu m
 agrees "memory of each pod" pod_memory MiB
-agrees "CPU of a namespace" namespace_cpu m
-agrees "memory of a namespace" namespace_memory MiB
-agrees "CPU of a deployment" deployment_cpu m
-agrees "memory of a deployment" deployment_memory MiB
+sum_agrees "CPU of a namespace" namespace_cpu m
+sum_agrees "memory of a namespace" namespace_memory MiB
+sum_agrees "CPU of a deployment" deployment_cpu m
+sum_agrees "memory of a deployment" deployment_memory MiB
