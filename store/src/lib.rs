@@ -231,8 +231,21 @@ impl Store {
         Some(self.members.disk()?.status())
     }
 
-    /// Takes one node's tick in, all of it or nothing. `now` is the server's clock.
+    /// Takes in a tick that came in no frame.
     pub fn ingest(&self, tick: &Tick, now: UnixMillis) -> Result<Receipt, IngestError> {
+        let mut frame = Vec::new();
+        kubemonitor_frame::encode(tick, &mut frame);
+        self.ingest_frame(tick, &frame, now)
+    }
+
+    /// Takes one node's tick in, all of it or nothing. `frame` is what it was decoded from, and what
+    /// the disk gets. `now` is the server's clock.
+    pub fn ingest_frame(
+        &self,
+        tick: &Tick,
+        frame: &[u8],
+        now: UnixMillis,
+    ) -> Result<Receipt, IngestError> {
         let early_limit = millis(self.settings.early_limit);
         let ahead_ms = tick.at.since(now);
         if ahead_ms > early_limit {
@@ -240,7 +253,8 @@ impl Store {
             return Err(IngestError::TooEarly { at: tick.at, ahead_ms, limit_ms: early_limit });
         }
         let limit_ms = millis(self.settings.late_limit);
-        let taken = self.on_node(&tick.node, |node| node.take(tick, limit_ms, now, &self.members));
+        let taken =
+            self.on_node(&tick.node, |node| node.take(tick, frame, limit_ms, now, &self.members));
         let outcome = taken.map_err(|newest| {
             self.counters.refused_ticks.fetch_add(1, Ordering::Relaxed);
             IngestError::TooLate { at: tick.at, behind_ms: newest.since(tick.at), limit_ms }
@@ -410,7 +424,7 @@ impl Store {
                 Ok(entry) => {
                     whole += 1;
                     if let Some(entry) = entry {
-                        self.take_again(&entry);
+                        self.take_again(&entry, chain.frame());
                     }
                 }
                 Err(error) => {
@@ -422,12 +436,12 @@ impl Store {
         (whole, broken_bytes)
     }
 
-    fn take_again(&self, Entry { now, pushed, tick, .. }: &Entry) {
+    fn take_again(&self, Entry { now, pushed, tick }: &Entry, frame: &[u8]) {
         let taken = self.on_node(&tick.node, |node| {
             if *pushed {
                 node.push(tick, *now, &self.members)
             } else {
-                node.take(tick, i64::MAX, *now, &self.members)
+                node.take(tick, frame, i64::MAX, *now, &self.members)
             }
         });
         if let Err(newest) = taken {

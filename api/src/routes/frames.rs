@@ -62,7 +62,8 @@ pub(crate) async fn receive(
     check_type(&headers, &TYPES, "application/vnd.kubemonitor.frame or application/octet-stream")?;
     let (receipt, interval_ms) = DECODER.with_borrow_mut(|decoder| {
         let tick = decoder.decode(&written.bytes)?;
-        Ok::<_, ApiError>((monitor.store.ingest(tick, now())?, tick.interval_ms))
+        let receipt = monitor.store.ingest_frame(tick, &written.bytes, now())?;
+        Ok::<_, ApiError>((receipt, tick.interval_ms))
     })?;
     if receipt.samples == 0 && receipt.refused_series > 0 {
         return Err(ApiError::Busy("the server holds as many entities as it may".to_owned()));

@@ -40,19 +40,18 @@ impl Chain {
         self.length = 0;
     }
 
-    /// Everything of an entry but its sequence, which is given when it is queued.
-    pub(crate) fn encode(&mut self, tick: &Tick, now: UnixMillis) -> Vec<u8> {
-        SCRATCH.with_borrow_mut(|Scratch { frame, packed }| {
-            frame.clear();
-            kubemonitor_frame::encode(tick, frame);
-            let dictionary = if self.length == 0 { &[][..] } else { &self.frame };
-            let entry = entry(tick, now, false, self.length, pack(frame, dictionary, packed));
-            self.length = (self.length + 1) % CHAIN;
-            self.frame.clear();
-            self.frame.reserve_exact(frame.len());
-            self.frame.extend_from_slice(frame);
-            entry
-        })
+    /// Everything of an entry but its sequence, which is given when it is queued. `frame` is the
+    /// tick as it came.
+    pub(crate) fn encode(&mut self, tick: &Tick, frame: &[u8], now: UnixMillis) -> Vec<u8> {
+        let dictionary = if self.length == 0 { &[][..] } else { &self.frame };
+        let entry = PACKED.with_borrow_mut(|packed| {
+            entry(tick, now, false, self.length, pack(frame, dictionary, packed))
+        });
+        self.length = (self.length + 1) % CHAIN;
+        self.frame.clear();
+        self.frame.reserve_exact(frame.len());
+        self.frame.extend_from_slice(frame);
+        entry
     }
 
     /// Memory it takes.
@@ -63,22 +62,14 @@ impl Chain {
 
 /// The entry of what somebody pushed; it is on its own.
 pub(crate) fn encode_pushed(tick: &Tick, now: UnixMillis) -> Vec<u8> {
-    SCRATCH.with_borrow_mut(|Scratch { frame, packed }| {
-        frame.clear();
-        kubemonitor_frame::encode(tick, frame);
-        entry(tick, now, true, 0, pack(frame, &[], packed))
-    })
-}
-
-/// Where entries are made before it is known how long they are.
-#[derive(Default)]
-struct Scratch {
-    frame: Vec<u8>,
-    packed: Vec<u8>,
+    let mut frame = Vec::new();
+    kubemonitor_frame::encode(tick, &mut frame);
+    PACKED.with_borrow_mut(|packed| entry(tick, now, true, 0, pack(&frame, &[], packed)))
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    /// Where entries are made before it is known how long they are.
+    static PACKED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A frame compressed with a dictionary at hand, its length before it.
@@ -178,6 +169,11 @@ impl Unchain {
         self.last = sequence;
         Ok(entry)
     }
+
+    /// The last frame that was understood.
+    pub(crate) fn frame(&self) -> &[u8] {
+        &self.frame
+    }
 }
 
 type Head<'a> = (u64, UnixMillis, bool, u8, &'a str, &'a [u8]);
@@ -225,7 +221,9 @@ mod tests {
     }
 
     fn found(chain: &mut Chain, number: u64) -> Found {
-        let mut entry = chain.encode(&tick(number), UnixMillis(7));
+        let mut frame = Vec::new();
+        kubemonitor_frame::encode(&tick(number), &mut frame);
+        let mut entry = chain.encode(&tick(number), &frame, UnixMillis(7));
         super::number(&mut entry, number);
         Found::read(&entry).unwrap()
     }
@@ -264,5 +262,6 @@ mod tests {
         assert!(unchain.decode(&one).is_ok());
         assert!(unchain.decode(&pushed).unwrap().unwrap().pushed);
         assert!(unchain.decode(&two).is_ok());
+        assert_eq!(kubemonitor_frame::decode(unchain.frame()).unwrap(), tick(2));
     }
 }

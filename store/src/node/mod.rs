@@ -75,10 +75,11 @@ impl Node {
         &self.name
     }
 
-    /// Takes a tick in.
+    /// Takes a tick in, which came as this frame.
     pub(crate) fn take(
         self: &Arc<Self>,
         tick: &Tick,
+        frame: &[u8],
         late_limit_ms: i64,
         now: UnixMillis,
         registry: &impl Registry,
@@ -129,7 +130,7 @@ impl Node {
             state.end_all_but(tick.at);
         }
         state.refresh_usages(&self.peaks);
-        outcome.sequence = state.journal(now, registry, |chain| chain.encode(tick, now));
+        outcome.sequence = state.journal(now, registry, |chain| chain.encode(tick, frame, now));
         Ok(outcome)
     }
 
