@@ -14,7 +14,7 @@ use crate::{
 const ROWS: u16 = 180;
 
 /// Bytes that a chunk is given at its beginning, at most.
-const MOST_ROOM: usize = 512;
+const MOST_ROOM: usize = 1024;
 
 /// A run of compressed rows, readable without any other chunk.
 #[derive(Clone, Debug)]

@@ -69,11 +69,11 @@ impl Point {
         Next { at, present, restarted, values }
     }
 
-    fn move_to(&mut self, next: Next<'_>) {
+    /// Becomes the next row, which differs in these columns.
+    fn move_to(&mut self, next: Next<'_>, mut columns: u64) {
         self.at = next.at;
         self.present = next.present;
         self.restarted = next.restarted;
-        let mut columns = next.present;
         while columns != 0 {
             let column = columns.trailing_zeros() as usize;
             columns &= columns - 1;
@@ -89,6 +89,12 @@ impl Point {
             columns &= columns - 1;
         }
     }
+}
+
+/// The places in which two rows of one kind differ.
+pub(crate) fn different(one: &[u64], other: &[u64]) -> u64 {
+    let places = one.iter().zip(other).enumerate();
+    places.fold(0, |differ, (place, (one, other))| differ | u64::from(one != other) << place)
 }
 
 /// What a column's new value is written against. A column that comes back counts from 0: what it
@@ -282,9 +288,12 @@ impl Encoder {
         out: &mut Vec<u8>,
     ) {
         let returned = next.present & !last.present;
-        let (mut changed, mut differs, mut grown) = (0_u64, 0_u64, Grown::default());
+        let differs = (different(&last.values, next.values) | returned) & next.present;
+        let (mut changed, mut grown) = (0_u64, Grown::default());
         let mut expected = [0; MAX_COLUMNS];
-        let mut columns = next.present;
+        // Of all others nothing is expected but what they are.
+        let mut columns = if differs == 0 { 0 } else { differs | coding.expectations.all };
+        columns &= next.present;
         while columns != 0 {
             let column = columns.trailing_zeros() as usize;
             let bit = 1 << column;
@@ -298,7 +307,6 @@ impl Encoder {
             }
             expected[column] = awaited;
             changed |= if to == awaited { 0 } else { bit };
-            differs |= to ^ from;
         }
         let late_ms = next.at.since(last.at) - i64::from(step_ms);
         let flag = |raised, flag| if raised { flag } else { 0 };
@@ -306,7 +314,10 @@ impl Encoder {
             | flag(next.present != last.present, PRESENCE)
             | flag(next.restarted != 0, RESTARTS);
 
-        debug_assert!(changed != 0 || differs == 0, "what others follow from follows from none");
+        debug_assert!(
+            changed != 0 || differs & !returned == 0,
+            "what others follow from follows from none"
+        );
         if changed == 0 && irregular == 0 {
             self.append_idle(out);
         } else {
@@ -334,7 +345,7 @@ impl Encoder {
                 coding.encode_delta(column, expected[column], next.values[column], out);
             }
         }
-        last.move_to(next);
+        last.move_to(next, differs);
     }
 
     fn append_idle(&mut self, out: &mut Vec<u8>) {

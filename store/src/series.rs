@@ -9,7 +9,7 @@ use kubemonitor_model::{
 use crate::{
     chunk::Chunks,
     clock::ReadTimes,
-    codec::{Next, Point},
+    codec::{self, Next, Point},
     disk::{Bodies, Restart, StoredChunk, StoredSeries},
     group::{Group, Share, Step},
     rollup::{Rolled, Roller},
@@ -359,14 +359,19 @@ impl Series {
 
     /// Appends `row` with what makes up for restarts.
     fn write(&mut self, row: &Row, restarted: u64, moment: Moment<'_>) {
-        let mut values = [0; MAX_COLUMNS];
-        let values = &mut values[..row.values().len()];
-        values.copy_from_slice(row.values());
-        for restart in &self.restarts {
-            if let Some(value) = values.get_mut(usize::from(restart.column)) {
-                *value = value.wrapping_add(restart.added);
+        let mut made_up = [0; MAX_COLUMNS];
+        let values = if self.restarts.is_empty() {
+            row.values()
+        } else {
+            let values = &mut made_up[..row.values().len()];
+            values.copy_from_slice(row.values());
+            for restart in &self.restarts {
+                if let Some(value) = values.get_mut(usize::from(restart.column)) {
+                    *value = value.wrapping_add(restart.added);
+                }
             }
-        }
+            values
+        };
         let next = Next { at: moment.at, present: row.present(), restarted, values };
         if self.chunks.append(self.kind, moment.step_ms, &mut self.last, next) {
             self.chunks.drop_before(moment.horizon);
@@ -378,6 +383,9 @@ impl Series {
     fn unwrap_restarts(&mut self, row: &Row, at: UnixMillis) -> u64 {
         let mut restarted = 0;
         let mut columns = row.present() & self.kind.counter_columns();
+        if self.restarts.is_empty() {
+            columns &= codec::different(&self.last.values, row.values());
+        }
         while columns != 0 {
             let column = columns.trailing_zeros() as usize;
             columns &= columns - 1;
