@@ -15,11 +15,13 @@ mod group_rollup;
 mod history;
 mod node;
 mod parallel;
+mod recovering;
 mod registry;
 mod roll_call;
 mod rollup;
 mod sample;
 mod series;
+mod settings;
 mod sync;
 mod usage;
 
@@ -39,9 +41,10 @@ use rustc_hash::FxBuildHasher;
 #[cfg(shuttle)]
 pub use crate::sync::set_clock;
 use crate::{
-    disk::{Archive, Block, Bodies, Disk, Entry, Found, Level, Recovery, Unchain},
+    disk::Disk,
     group::Group,
     node::{Node, NotTaken, Outcome, Registry as _},
+    recovering::Recovering,
     registry::Members,
 };
 pub use crate::{
@@ -51,45 +54,9 @@ pub use crate::{
     history::{Extremes, GroupPast, History, Resolution},
     node::{NodeView, SeriesView},
     sample::{GroupKey, GroupSample, RATED, Rates, Sample, TimeRange, Traffic},
+    settings::Settings,
     usage::{Busiest, Usage},
 };
-
-/// How much the store keeps.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// How long rows are kept as they were measured. With a data directory at least
-    /// [`Settings::SHORTEST_ROLLED`]: what is rolled from must still be there.
-    pub retention: Duration,
-    /// How long minutes are kept, with a data directory.
-    pub retention_minutes: Duration,
-    /// How long quarters of an hour are kept, with a data directory.
-    pub retention_quarters: Duration,
-    /// How much older than its node's newest tick a tick may be.
-    pub late_limit: Duration,
-    /// How far ahead of the server's clock a tick may be.
-    pub early_limit: Duration,
-    /// Entities that can be held at a time.
-    pub max_series: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            retention: Duration::from_secs(3600),
-            retention_minutes: Duration::from_secs(24 * 3600),
-            retention_quarters: Duration::from_secs(30 * 24 * 3600),
-            late_limit: Duration::from_secs(600),
-            early_limit: Duration::from_secs(600),
-            max_series: 2_000_000,
-        }
-    }
-}
-
-impl Settings {
-    /// Rows are rolled when late ones can no longer change them, a quarter of an hour at a time,
-    /// about every quarter of an hour.
-    pub const SHORTEST_ROLLED: Duration = Duration::from_secs(50 * 60);
-}
 
 /// Why a tick or a pushed row was not taken.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -415,40 +382,6 @@ impl Store {
         self.members.complete_until().unwrap_or(UnixMillis(i64::MAX))
     }
 
-    /// Takes in what the journal has of a node. Gives how many entries were whole, and how many bytes
-    /// the others have.
-    fn replay(&self, chain: &mut Unchain, entries: &[Found]) -> (usize, u64) {
-        let (mut whole, mut broken_bytes) = (0, 0);
-        for found in entries {
-            match chain.decode(found) {
-                Ok(entry) => {
-                    whole += 1;
-                    if let Some(entry) = entry {
-                        self.take_again(&entry, chain.frame());
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(node = &*found.node, %error, "left out");
-                    broken_bytes += found.len() as u64;
-                }
-            }
-        }
-        (whole, broken_bytes)
-    }
-
-    fn take_again(&self, Entry { now, pushed, tick }: &Entry, frame: &[u8]) {
-        let taken = self.on_node(&tick.node, |node| {
-            if *pushed {
-                node.push(tick, *now, &self.members)
-            } else {
-                node.take(tick, frame, i64::MAX, *now, &self.members)
-            }
-        });
-        if let Err(newest) = taken {
-            tracing::debug!(node = %tick.node, ?newest, "an entry of the journal is too late");
-        }
-    }
-
     /// Puts something into a node, made if need be. Gives its newest tick when it is too late.
     fn on_node(
         &self,
@@ -492,81 +425,6 @@ impl Store {
             disk.settle(sequence);
         }
         Receipt { samples, duplicate: outcome.duplicate, refused_series: outcome.refused_series }
-    }
-}
-
-/// Loads blocks, then takes in again what the journal has beyond them.
-struct Recovering<'a> {
-    store: &'a Store,
-    /// Of each node, up to which entry its blocks reach.
-    in_blocks: HashMap<Box<str>, u64, FxBuildHasher>,
-    /// Of each node, how its entries go on.
-    chains: HashMap<Box<str>, Unchain, FxBuildHasher>,
-    recovered: Recovered,
-}
-
-impl<'a> Recovering<'a> {
-    fn new(store: &'a Store) -> Self {
-        let (in_blocks, chains) = (HashMap::default(), HashMap::default());
-        Self { store, in_blocks, chains, recovered: Recovered::default() }
-    }
-}
-
-impl Recovery for Recovering<'_> {
-    fn blocks(&mut self, blocks: Vec<(Block, Bodies)>) {
-        self.recovered.blocks += blocks.len();
-        let named = |(block, bodies): (Block, Bodies)| {
-            Some((block.node.parse::<NodeName>().ok()?, block, bodies))
-        };
-        let blocks: Vec<_> = blocks.into_iter().filter_map(named).collect();
-        for (node, block, _) in &blocks {
-            self.in_blocks.insert(node.as_str().into(), block.sequence);
-        }
-        let store = self.store;
-        parallel::by_key(
-            blocks,
-            |(node, ..)| node,
-            |(node, block, bodies)| {
-                store.node_named(&node).restore(block, &bodies, &store.members);
-            },
-        );
-    }
-
-    fn settle(&mut self, archives: &[Archive; 2]) {
-        parallel::mapped(self.store.all_nodes(), |node| {
-            node.settle(
-                Level::ALL.map(|level| archives[level as usize].rolled_until(node.name().as_str())),
-            );
-        });
-    }
-
-    fn wants(&self, entry: &Found) -> bool {
-        let in_blocks = self.in_blocks.get(&entry.node);
-        in_blocks.is_none_or(|&in_blocks| entry.sequence > in_blocks)
-    }
-
-    fn entries(&mut self, entries: Vec<Found>) -> u64 {
-        let mut by_node: HashMap<_, Vec<Found>, FxBuildHasher> = HashMap::default();
-        for entry in entries {
-            by_node.entry(entry.node.clone()).or_default().push(entry);
-        }
-        let with_chain = |(node, entries)| {
-            let chain = self.chains.remove(&node).unwrap_or_default();
-            (node, chain, entries)
-        };
-        let of_nodes = by_node.into_iter().map(with_chain).collect();
-        let store = self.store;
-        let taken = parallel::mapped(of_nodes, |(node, mut chain, entries)| {
-            let (whole, broken) = store.replay(&mut chain, &entries);
-            (node, chain, whole, broken)
-        });
-        let mut broken_bytes = 0;
-        for (node, chain, whole, broken) in taken {
-            self.chains.insert(node, chain);
-            self.recovered.entries += whole;
-            broken_bytes += broken;
-        }
-        broken_bytes
     }
 }
 

@@ -1,0 +1,55 @@
+//! Counters that start anew, as when a container's cgroup is made again or a node boots: what is shown
+//! goes on from what it was.
+
+use kubemonitor_model::{Row, UnixMillis};
+
+use super::Series;
+use crate::{chunk::Chunk, codec, disk::Restart};
+
+impl Series {
+    /// Notes the counters that fell: they started anew. Gives their columns.
+    pub(super) fn unwrap_restarts(&mut self, row: &Row, at: UnixMillis) -> u64 {
+        let mut restarted = 0;
+        let mut columns = row.present() & self.kind.counter_columns();
+        if self.restarts.is_empty() {
+            columns &= codec::different(&self.last.values, row.values());
+        }
+        while columns != 0 {
+            let column = columns.trailing_zeros() as usize;
+            columns &= columns - 1;
+            let shown = row.values()[column].wrapping_add(self.added(column, at));
+            // An absent column keeps its last value, so a counter that comes back lower is seen.
+            let fallen_by = self.last.values[column].saturating_sub(shown);
+            if fallen_by > 0 {
+                restarted |= 1 << column;
+                let column = u8::try_from(column).expect("a row has at most 64 columns");
+                self.restarts.push(Restart { at, column, added: fallen_by });
+            }
+        }
+        restarted
+    }
+
+    /// What makes up for the restarts of a counter up to `at`.
+    pub(super) fn added(&self, column: usize, at: UnixMillis) -> u64 {
+        let restarts = self.restarts.iter();
+        let earlier = restarts.filter(|r| usize::from(r.column) == column && r.at <= at);
+        earlier.fold(0, |sum, restart| sum.wrapping_add(restart.added))
+    }
+
+    /// Restarts before all that is held count alike for every row: one entry a column is enough.
+    pub(super) fn forget_old_restarts(&mut self) {
+        let Some(first) = self.chunks.iter().next().map(Chunk::first) else { return };
+        let (old, mut kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.restarts).into_iter().partition(|restart| restart.at < first);
+        for restart in old {
+            match kept
+                .iter_mut()
+                .find(|k| k.column == restart.column && k.at == UnixMillis(i64::MIN))
+            {
+                Some(sum) => sum.added = sum.added.wrapping_add(restart.added),
+                None => kept.push(Restart { at: UnixMillis(i64::MIN), ..restart }),
+            }
+        }
+        self.restarts = kept;
+    }
+}
