@@ -173,9 +173,9 @@ impl Store {
     pub fn open(settings: Settings, disk: &DiskSettings) -> Result<(Self, Recovered), DiskError> {
         let retention = settings.retention.max(Settings::SHORTEST_ROLLED);
         let store = Self::new(Settings { retention, ..settings });
-        let mut recovering = Recovering::new(&store);
-        let disk = Disk::open(disk, &mut recovering)?;
-        let recovered = recovering.recovered;
+        let recovering = Recovering::new(&store);
+        let disk = Disk::open(disk, &recovering)?;
+        let recovered = recovering.recovered();
         store.members.attach(disk);
         Ok((store, recovered))
     }

@@ -2,52 +2,49 @@
 
 use hashbrown::HashMap;
 use kubemonitor_model::NodeName;
+use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
 
 use crate::{
     Recovered, Store,
     disk::{Archive, Block, Bodies, Entry, Found, Level, Recovery, Unchain},
     parallel,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 /// Loads blocks, then takes in again what the journal has beyond them.
 pub(crate) struct Recovering<'a> {
     store: &'a Store,
+    blocks: AtomicUsize,
+    entries: AtomicUsize,
     /// Of each node, up to which entry its blocks reach.
-    in_blocks: HashMap<Box<str>, u64, FxBuildHasher>,
+    in_blocks: Mutex<HashMap<Box<str>, u64, FxBuildHasher>>,
     /// Of each node, how its entries go on.
-    chains: HashMap<Box<str>, Unchain, FxBuildHasher>,
-    pub(crate) recovered: Recovered,
+    chains: Mutex<HashMap<Box<str>, Unchain, FxBuildHasher>>,
 }
 
 impl<'a> Recovering<'a> {
     pub(crate) fn new(store: &'a Store) -> Self {
-        let (in_blocks, chains) = (HashMap::default(), HashMap::default());
-        Self { store, in_blocks, chains, recovered: Recovered::default() }
+        let (in_blocks, chains) = (Mutex::default(), Mutex::default());
+        let (blocks, entries) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { store, blocks, entries, in_blocks, chains }
+    }
+
+    /// What came.
+    pub(crate) fn recovered(self) -> Recovered {
+        Recovered { blocks: self.blocks.into_inner(), entries: self.entries.into_inner() }
     }
 }
 
 impl Recovery for Recovering<'_> {
-    fn blocks(&mut self, blocks: Vec<(Block, Bodies)>) {
-        self.recovered.blocks += blocks.len();
-        let named = |(block, bodies): (Block, Bodies)| {
-            Some((block.node.parse::<NodeName>().ok()?, block, bodies))
-        };
-        let blocks: Vec<_> = blocks.into_iter().filter_map(named).collect();
-        for (node, block, _) in &blocks {
-            self.in_blocks.insert(node.as_str().into(), block.sequence);
-        }
-        let store = self.store;
-        parallel::by_key(
-            blocks,
-            |(node, ..)| node,
-            |(node, block, bodies)| {
-                store.node_named(&node).restore(block, &bodies, &store.members);
-            },
-        );
+    fn block(&self, block: Block, bodies: Bodies) {
+        let Ok(node) = block.node.parse::<NodeName>() else { return };
+        self.blocks.fetch_add(1, Ordering::Relaxed);
+        self.in_blocks.lock().insert(node.as_str().into(), block.sequence);
+        self.store.node_named(&node).restore(block, &bodies, &self.store.members);
     }
 
-    fn settle(&mut self, archives: &[Archive; 2]) {
+    fn settle(&self, archives: &[Archive; 2]) {
         parallel::mapped(self.store.all_nodes(), |node| {
             node.settle(
                 Level::ALL.map(|level| archives[level as usize].rolled_until(node.name().as_str())),
@@ -56,17 +53,18 @@ impl Recovery for Recovering<'_> {
     }
 
     fn wants(&self, entry: &Found) -> bool {
-        let in_blocks = self.in_blocks.get(&entry.node);
-        in_blocks.is_none_or(|&in_blocks| entry.sequence > in_blocks)
+        let in_blocks = self.in_blocks.lock().get(&entry.node).copied();
+        in_blocks.is_none_or(|in_blocks| entry.sequence > in_blocks)
     }
 
-    fn entries(&mut self, entries: Vec<Found>) -> u64 {
+    fn entries(&self, entries: Vec<Found>) -> u64 {
         let mut by_node: HashMap<_, Vec<Found>, FxBuildHasher> = HashMap::default();
         for entry in entries {
             by_node.entry(entry.node.clone()).or_default().push(entry);
         }
+        let mut chains = self.chains.lock();
         let with_chain = |(node, entries)| {
-            let chain = self.chains.remove(&node).unwrap_or_default();
+            let chain = chains.remove(&node).unwrap_or_default();
             (node, chain, entries)
         };
         let of_nodes = by_node.into_iter().map(with_chain).collect();
@@ -77,8 +75,8 @@ impl Recovery for Recovering<'_> {
         });
         let mut broken_bytes = 0;
         for (node, chain, whole, broken) in taken {
-            self.chains.insert(node, chain);
-            self.recovered.entries += whole;
+            chains.insert(node, chain);
+            self.entries.fetch_add(whole, Ordering::Relaxed);
             broken_bytes += broken;
         }
         broken_bytes

@@ -8,6 +8,7 @@ use super::DiskError;
 /// Closed chunks of all entities of one node, and all that is needed to go on from there.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Block {
+    #[serde(skip)]
     pub(crate) node: String,
     /// What the journal has up to here is in this block or in earlier ones.
     pub(crate) sequence: u64,
@@ -65,7 +66,7 @@ pub(crate) struct StoredChunk {
 }
 
 /// Blocks of another version are of another program; what they hold cannot be read by this one.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// Bytes before the head: version, the head's length, its checksum.
 pub(crate) const PREFIX: usize = 9;
@@ -74,7 +75,8 @@ pub(crate) const PREFIX: usize = 9;
 ///
 /// ```text
 /// record := version (1) length of the head (u32 LE) crc32 of the head (u32 LE) head bodies
-/// head   := the block in postcard, compressed, without the bytes of its chunks
+/// head   := length of the node's name (1) the name rest
+/// rest   := the block in postcard, compressed, without the node and the bytes of its chunks
 /// bodies := the bytes of its chunks, one after the other
 /// ```
 #[derive(Debug)]
@@ -88,7 +90,11 @@ impl Block {
     /// The block as a record.
     pub(crate) fn encode(&self) -> Result<EncodedBlock, DiskError> {
         let plain = postcard::to_stdvec(self).map_err(|e| DiskError::Encode(e.to_string()))?;
-        let head = lz4_flex::block::compress_prepend_size(&plain);
+        // Names of nodes have at most 253 bytes.
+        let name = self.node.as_bytes();
+        let mut head = vec![u8::try_from(name.len()).unwrap_or(u8::MAX)];
+        head.extend_from_slice(name);
+        head.extend_from_slice(&lz4_flex::block::compress_prepend_size(&plain));
         let too_long = |_| DiskError::TooLong { length: head.len() };
         let mut record = vec![VERSION];
         record.extend_from_slice(&u32::try_from(head.len()).map_err(too_long)?.to_le_bytes());
@@ -128,10 +134,24 @@ impl Block {
         if crc32fast::hash(head) != u32::from_le_bytes(checksum) {
             return Err(broken());
         }
-        let plain = lz4_flex::block::decompress_size_prepended(head)
+        let (node, rest) = name_and_rest(head).ok_or_else(broken)?;
+        let plain = lz4_flex::block::decompress_size_prepended(rest)
             .map_err(|e| DiskError::Decode(e.to_string()))?;
-        postcard::from_bytes(&plain).map_err(|e| DiskError::Decode(e.to_string()))
+        let block: Self =
+            postcard::from_bytes(&plain).map_err(|e| DiskError::Decode(e.to_string()))?;
+        Ok(Self { node: node.to_owned(), ..block })
     }
+}
+
+/// The node's name, as a record's first bytes tell; whether they are whole is not known.
+pub(crate) fn node_of(record: &[u8]) -> Option<&str> {
+    Some(name_and_rest(record.get(PREFIX..)?)?.0)
+}
+
+fn name_and_rest(head: &[u8]) -> Option<(&str, &[u8])> {
+    let (&length, rest) = head.split_first()?;
+    let (name, rest) = rest.split_at_checked(usize::from(length))?;
+    Some((std::str::from_utf8(name).ok()?, rest))
 }
 
 /// The length of a record's head, the prefix left out.
