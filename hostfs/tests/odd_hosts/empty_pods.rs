@@ -133,7 +133,9 @@ fn what_may_have_processes_stays() {
     ];
     for (what, change) in changes {
         for mut emptied in [Emptied::v1(), Emptied::v2()] {
-            [POD, &container('a')].iter().for_each(|cgroup| change(&emptied, cgroup));
+            for cgroup in [POD, &container('a')] {
+                change(&emptied, cgroup);
+            }
             // What is open already is read on.
             emptied.open = emptied.host.open();
             for seconds in [0, 15, 30, 90, 200] {
