@@ -129,14 +129,14 @@ load_disk() { # MIB FOLDER
   local file bytes=$(($1 * mib)) node_before node_after pod_before pod_after='' kernel_before kernel_after
   file=$(mktemp "$2/kubemonitor-test.XXXXXX")
   at_exit rm -f "$file"
+  # Before the first write: as long as the kernel has counted none, nobody can tell whether it counts, and the
+  # pod's figures are not known.
+  [[ -z $pod_path ]] || count_pod_disk "$2"
   if ! dd if=/dev/zero "of=$file" bs=1M count=1 oflag=direct 2>/dev/null; then
     skips "disk: the file system of $2 has no direct I/O; choose a folder with --disk-dir"
     return
   fi
-  if [[ -n $pod_path ]]; then
-    count_pod_disk "$2"
-    pod_before=$(fresh_sample "$pod_path") || true
-  fi
+  [[ -z $pod_path ]] || pod_before=$(fresh_sample "$pod_path") || true
   # In this order, and in the opposite one afterwards, so that both spans have the whole load in them.
   next_second >/dev/null
   kernel_before=$(host_disk_written)
