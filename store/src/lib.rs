@@ -173,8 +173,8 @@ impl Store {
     pub fn open(settings: Settings, disk: &DiskSettings) -> Result<(Self, Recovered), DiskError> {
         let retention = settings.retention.max(Settings::SHORTEST_ROLLED);
         let store = Self::new(Settings { retention, ..settings });
-        let recovering = Recovering::new(&store);
-        let disk = Disk::open(disk, &recovering)?;
+        let mut recovering = Recovering::new(&store);
+        let disk = Disk::open(disk, &mut recovering)?;
         let recovered = recovering.recovered();
         store.members.attach(disk);
         Ok((store, recovered))

@@ -24,16 +24,12 @@ pub(crate) fn mapped<T: Send, U: Send>(items: Vec<T>, map: impl Fn(T) -> U + Syn
             .into_iter()
             .map(|part| scope.spawn(move || part.into_iter().map(map).collect::<Vec<_>>()))
             .collect();
-        workers.into_iter().flat_map(joined).collect()
+        let joined = workers.into_iter().flat_map(|worker| match worker.join() {
+            Ok(part) => part,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.collect()
     })
-}
-
-/// What a thread gives in the end; its panic goes on here.
-pub(crate) fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
-    match thread.join() {
-        Ok(outcome) => outcome,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
 }
 
 /// Gives each item to `take`: those of one `key` one after the other in their order, others at the

@@ -16,23 +16,22 @@ use crate::{
 pub(crate) struct Recovering<'a> {
     store: &'a Store,
     blocks: AtomicUsize,
-    entries: AtomicUsize,
+    entries: usize,
     /// Of each node, up to which entry its blocks reach.
     in_blocks: Mutex<HashMap<Box<str>, u64, FxBuildHasher>>,
     /// Of each node, how its entries go on.
-    chains: Mutex<HashMap<Box<str>, Unchain, FxBuildHasher>>,
+    chains: HashMap<Box<str>, Unchain, FxBuildHasher>,
 }
 
 impl<'a> Recovering<'a> {
     pub(crate) fn new(store: &'a Store) -> Self {
-        let (in_blocks, chains) = (Mutex::default(), Mutex::default());
-        let (blocks, entries) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { store, blocks, entries, in_blocks, chains }
+        let (in_blocks, chains) = (Mutex::default(), HashMap::default());
+        Self { store, blocks: AtomicUsize::new(0), entries: 0, in_blocks, chains }
     }
 
     /// What came.
     pub(crate) fn recovered(self) -> Recovered {
-        Recovered { blocks: self.blocks.into_inner(), entries: self.entries.into_inner() }
+        Recovered { blocks: self.blocks.into_inner(), entries: self.entries }
     }
 }
 
@@ -57,14 +56,13 @@ impl Recovery for Recovering<'_> {
         in_blocks.is_none_or(|in_blocks| entry.sequence > in_blocks)
     }
 
-    fn entries(&self, entries: Vec<Found>) -> u64 {
+    fn entries(&mut self, entries: Vec<Found>) -> u64 {
         let mut by_node: HashMap<_, Vec<Found>, FxBuildHasher> = HashMap::default();
         for entry in entries {
             by_node.entry(entry.node.clone()).or_default().push(entry);
         }
-        let mut chains = self.chains.lock();
         let with_chain = |(node, entries)| {
-            let chain = chains.remove(&node).unwrap_or_default();
+            let chain = self.chains.remove(&node).unwrap_or_default();
             (node, chain, entries)
         };
         let of_nodes = by_node.into_iter().map(with_chain).collect();
@@ -75,8 +73,8 @@ impl Recovery for Recovering<'_> {
         });
         let mut broken_bytes = 0;
         for (node, chain, whole, broken) in taken {
-            chains.insert(node, chain);
-            self.entries.fetch_add(whole, Ordering::Relaxed);
+            self.chains.insert(node, chain);
+            self.entries += whole;
             broken_bytes += broken;
         }
         broken_bytes

@@ -16,7 +16,7 @@
 //! idle, memory moves by pages and kernels count CPU time in microseconds on v2: an idle row costs
 //! 1/63 of a byte, and deltas that are multiples of their unit's grain are divided by it.
 //!
-//! Some columns follow from others ([`Expectations`]): kernel time is what of the CPU time is not user
+//! Some columns follow from others ([`Coding`]): kernel time is what of the CPU time is not user
 //! time, and memory that was taken is anonymous memory in use, mostly. What is written of them is
 //! how far off that is. It takes a fifth off what a row costs.
 

@@ -38,7 +38,7 @@ pub(crate) trait Recovery: Sync {
     /// Whether the blocks that came do not have this entry.
     fn wants(&self, entry: &Found) -> bool;
     /// Entries, in the order they were written. Gives the bytes of those that make no sense.
-    fn entries(&self, entries: Vec<Found>) -> u64;
+    fn entries(&mut self, entries: Vec<Found>) -> u64;
 }
 
 /// Bytes of journal entries that are taken in at a time: a few ticks of the largest cluster. Those
@@ -49,7 +49,7 @@ impl Disk {
     /// Opens the folder and hands on what it holds.
     pub(crate) fn open(
         settings: &DiskSettings,
-        recovery: &impl Recovery,
+        recovery: &mut impl Recovery,
     ) -> Result<Self, DiskError> {
         let folder = &settings.folder;
         std::fs::create_dir_all(folder).map_err(|e| DiskError::io("create", folder, e))?;
@@ -58,7 +58,7 @@ impl Disk {
         let (quarters, quarters_log, quarters_cut) = Archive::open(folder, Level::Quarters)?;
         let archives = Arc::new([minutes, quarters]);
         let mut shelf = Shelf::new(folder.join("blocks"));
-        let blocks = read_blocks(&mut shelf, recovery)?;
+        let blocks = read_blocks(&mut shelf, &*recovery)?;
         recovery.settle(&archives);
         let journal = read_journal(folder.join("journal"), recovery)?;
         let (last, broken) = (blocks.last.max(journal.last), blocks.broken + journal.broken);
@@ -167,36 +167,29 @@ fn read_blocks(shelf: &mut Shelf, recovery: &impl Recovery) -> Result<ReadBack, 
     Ok(ReadBack { log, cut, last: last.into_inner(), broken: broken + unread.into_inner() })
 }
 
-/// Hands on what the journal has beyond the blocks: while some of it is taken in, more is read.
-fn read_journal(folder: PathBuf, recovery: &impl Recovery) -> Result<ReadBack, DiskError> {
+/// Hands on what the journal has beyond the blocks.
+fn read_journal(folder: PathBuf, recovery: &mut impl Recovery) -> Result<ReadBack, DiskError> {
     let (mut last, mut broken) = (0, 0);
     let (mut entries, mut bytes) = (Vec::new(), 0);
-    thread::scope(|scope| {
-        let mut taking: Option<thread::ScopedJoinHandle<'_, u64>> = None;
-        let opened = Log::open(folder, |record| match Found::read(record) {
-            Ok(entry) => {
-                last = last.max(entry.sequence);
-                if recovery.wants(&entry) {
-                    bytes += record.len();
-                    entries.push(entry);
-                }
-                if bytes >= ENTRIES_AT_ONCE {
-                    bytes = 0;
-                    broken += taking.take().map_or(0, parallel::joined);
-                    let entries = std::mem::take(&mut entries);
-                    taking = Some(scope.spawn(move || recovery.entries(entries)));
-                }
+    let (log, cut) = Log::open(folder, |record| match Found::read(record) {
+        Ok(entry) => {
+            last = last.max(entry.sequence);
+            if recovery.wants(&entry) {
+                bytes += record.len();
+                entries.push(entry);
             }
-            Err(error) => {
-                tracing::warn!(%error, "a record is left out");
-                broken += record.len() as u64;
+            if bytes >= ENTRIES_AT_ONCE {
+                bytes = 0;
+                broken += recovery.entries(std::mem::take(&mut entries));
             }
-        });
-        broken += taking.map_or(0, parallel::joined);
-        let (log, cut) = opened?;
-        broken += recovery.entries(entries);
-        Ok(ReadBack { log, cut, last, broken })
-    })
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a record is left out");
+            broken += record.len() as u64;
+        }
+    })?;
+    broken += recovery.entries(entries);
+    Ok(ReadBack { log, cut, last, broken })
 }
 
 fn lock(settings: &DiskSettings) -> Result<File, DiskError> {
