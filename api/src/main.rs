@@ -12,8 +12,14 @@ use clap::Parser;
 use futures::future::{FutureExt, OptionFuture};
 use kubemonitor_api::{Args, MetricsApi, Opened, Server, Settings};
 use kubemonitor_model::told;
+use mimalloc::MiMalloc;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+/// Much of a server's work is small pieces of memory that are taken on one thread and given back on another,
+/// while what lies between stays: the system's allocator takes a fifth more of all its time for that.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What programs end with after a wrong option.
 const USAGE: u8 = 2;

@@ -6,8 +6,14 @@ use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use kubemonitor_model::told;
+use mimalloc::MiMalloc;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// Much of a server's work is small pieces of memory that are taken on one thread and given back on another,
+/// while what lies between stays: the system's allocator takes a fifth more of all its time for that.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Who uses what: CPU, memory, disk and network of this host, or of a whole Kubernetes cluster.
 #[derive(Debug, Parser)]
