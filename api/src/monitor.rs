@@ -1,11 +1,14 @@
 //! What all handlers share: the store, the inventory, and the limits.
 
 use std::{
+    panic::resume_unwind,
+    path::Path,
     sync::{Arc, Mutex},
+    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use kubemonitor_inventory::{Inventory, NameBook};
+use kubemonitor_inventory::{Inventory, NameBook, NameBookError};
 use kubemonitor_model::{NodeName, UnixMillis};
 use kubemonitor_store::{Recovered, Store};
 
@@ -52,6 +55,27 @@ fn nowhere() -> NodeName {
     NOWHERE.parse().expect("printable ASCII without `/`")
 }
 
+/// Reads the names of pods that were there then or later. Gives how many pods the book has.
+fn names_since(
+    horizon: UnixMillis,
+    book: &Path,
+    inventory: &Inventory,
+) -> Result<(NameBook, usize), NameBookError> {
+    let (book, pods) = NameBook::open(book)?;
+    let count = pods.len();
+    for pod in pods {
+        if pod.ended_at.is_none_or(|ended_at| ended_at >= horizon) {
+            inventory.recall(pod);
+        }
+    }
+    Ok((book, count))
+}
+
+/// Whether it is the one under which the store has what was pushed without one.
+pub(crate) fn is_nowhere(node: &NodeName) -> bool {
+    node.as_str() == NOWHERE
+}
+
 impl Monitor {
     /// The state of a server: what the data directory has, if there is one, else nothing yet.
     ///
@@ -61,16 +85,19 @@ impl Monitor {
         let Storage { limits, disk } = &settings.storage;
         let (store, names) = match disk {
             Some(disk) => {
-                let (store, Recovered { blocks, entries }) = Store::open(*limits, disk)?;
-                let (names, pods) = NameBook::open(&disk.folder.join(NAMES))?;
+                let claim = disk.claim()?;
+                let (store, names) = thread::scope(|scope| {
+                    let names = scope.spawn(|| {
+                        let horizon = now().minus(millis(limits.retention));
+                        names_since(horizon, &disk.folder.join(NAMES), &inventory)
+                    });
+                    let store = Store::open_claimed(*limits, claim);
+                    (store, names.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                });
+                let (store, Recovered { blocks, entries }) = store?;
+                let (names, pods) = names?;
                 let folder = disk.folder.display();
-                tracing::info!(%folder, blocks, entries, pods = pods.len(), "read back");
-                let horizon = now().minus(millis(limits.retention));
-                for pod in pods {
-                    if pod.ended_at.is_none_or(|ended_at| ended_at >= horizon) {
-                        inventory.recall(pod);
-                    }
-                }
+                tracing::info!(%folder, blocks, entries, pods, "read back");
                 (store, Some(Mutex::new(names)))
             }
             None => (Store::new(*limits), None),

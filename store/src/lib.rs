@@ -48,7 +48,7 @@ use crate::{
     registry::Members,
 };
 pub use crate::{
-    disk::{DiskError, DiskSettings, DiskStatus, Fsync},
+    disk::{Claim, DiskError, DiskSettings, DiskStatus, Fsync},
     group::GroupHistory,
     group_rollup::{Extent, GroupExtents},
     history::{Extremes, GroupPast, History, Resolution},
@@ -171,10 +171,15 @@ impl Store {
 
     /// A store that keeps what it takes in on disk as well, with what the disk has.
     pub fn open(settings: Settings, disk: &DiskSettings) -> Result<(Self, Recovered), DiskError> {
+        Self::open_claimed(settings, disk.claim()?)
+    }
+
+    /// The same where the folder is this process's own already.
+    pub fn open_claimed(settings: Settings, disk: Claim) -> Result<(Self, Recovered), DiskError> {
         let retention = settings.retention.max(Settings::SHORTEST_ROLLED);
         let store = Self::new(Settings { retention, ..settings });
-        let mut recovering = Recovering::new(&store);
-        let disk = Disk::open(disk, &mut recovering)?;
+        let recovering = Recovering::new(&store);
+        let disk = Disk::open(disk, &recovering)?;
         let recovered = recovering.recovered();
         store.members.attach(disk);
         Ok((store, recovered))

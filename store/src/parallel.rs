@@ -1,8 +1,6 @@
-//! Work on all processors, in order where it matters.
+//! Work on all processors.
 
-use std::{hash::BuildHasher, num::NonZero};
-
-use rustc_hash::FxBuildHasher;
+use std::num::NonZero;
 
 use crate::sync::thread;
 
@@ -32,26 +30,8 @@ pub(crate) fn mapped<T: Send, U: Send>(items: Vec<T>, map: impl Fn(T) -> U + Syn
     })
 }
 
-/// Gives each item to `take`: those of one `key` one after the other in their order, others at the
-/// same time.
-pub(crate) fn by_key<T: Send, K: std::hash::Hash + ?Sized>(
-    items: Vec<T>,
-    key: impl Fn(&T) -> &K,
-    take: impl Fn(T) + Sync,
-) {
-    let mut parts: Vec<Vec<T>> = (0..processors()).map(|_| Vec::new()).collect();
-    for item in items {
-        let hash = FxBuildHasher.hash_one(key(&item));
-        let part = (hash >> 32) as usize % parts.len();
-        parts[part].push(item);
-    }
-    mapped(parts, |part| part.into_iter().for_each(&take));
-}
-
 #[cfg(test)]
 mod tests {
-    use parking_lot::Mutex;
-
     use super::*;
 
     #[test]
@@ -59,20 +39,5 @@ mod tests {
         let expected: Vec<_> = (0..1000).map(|i| i * 2).collect();
         assert_eq!(mapped((0..1000).collect(), |i: i32| i * 2), expected);
         assert_eq!(mapped(Vec::new(), |i: i32| i), []);
-    }
-
-    #[test]
-    fn items_of_a_key_stay_in_order() {
-        let seen = Mutex::new(vec![Vec::new(); 7]);
-        by_key(
-            (0..1000).map(|i| (i % 7, i)).collect(),
-            |item| &item.0,
-            |(key, i)| {
-                seen.lock()[key].push(i);
-            },
-        );
-        for of_key in seen.into_inner() {
-            assert!(of_key.is_sorted() && of_key.len() > 100);
-        }
     }
 }

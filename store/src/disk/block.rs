@@ -144,8 +144,9 @@ impl Block {
 }
 
 /// The node's name, as a record's first bytes tell; whether they are whole is not known.
-pub(crate) fn node_of(record: &[u8]) -> Option<&str> {
-    Some(name_and_rest(record.get(PREFIX..)?)?.0)
+pub(crate) fn node_of(record: &[u8]) -> Result<&str, DiskError> {
+    let head = record.get(PREFIX..).and_then(name_and_rest);
+    Ok(head.ok_or_else(|| DiskError::Decode("a block without a node".to_owned()))?.0)
 }
 
 fn name_and_rest(head: &[u8]) -> Option<(&str, &[u8])> {

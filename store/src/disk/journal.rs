@@ -7,20 +7,23 @@
 
 use std::cell::RefCell;
 
+use kubemonitor_frame::Decoder;
 use kubemonitor_model::{Tick, UnixMillis};
-use lz4_flex::block::{compress_into_with_dict, get_maximum_output_size};
+use lz4_flex::block::{
+    compress_into_with_dict, decompress_size_prepended_with_dict, get_maximum_output_size,
+};
 
 use super::DiskError;
 
 /// A record of the journal.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Entry {
+pub(crate) struct Entry<'a> {
     /// The server's clock when it came.
     pub(crate) now: UnixMillis,
-    /// Whether it was pushed by somebody else's collector.
-    pub(crate) pushed: bool,
     /// What came. A push is a tick of one row.
-    pub(crate) tick: Tick,
+    pub(crate) tick: &'a Tick,
+    /// What it came in; `None` when it was pushed by somebody else's collector.
+    pub(crate) frame: Option<&'a [u8]>,
 }
 
 /// Entries from one that is on its own to the next.
@@ -105,18 +108,15 @@ pub(crate) fn number(entry: &mut [u8], sequence: u64) {
     entry[..8].copy_from_slice(&sequence.to_le_bytes());
 }
 
-/// An entry as it was found: which node it is of is known before it is understood.
+/// An entry as it was found, not understood yet.
 #[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) node: Box<str>,
-    /// Counts all entries.
-    pub(crate) sequence: u64,
-    record: Vec<u8>,
-}
+pub(crate) struct Found(Vec<u8>);
 
 /// Understands a node's entries, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Unchain {
+    decoder: Decoder,
+    /// The last frame that was understood.
     frame: Vec<u8>,
     /// The chain's length at the next entry; 0 when one was missing.
     next: u8,
@@ -125,55 +125,52 @@ pub(crate) struct Unchain {
 }
 
 impl Found {
-    pub(crate) fn read(record: &[u8]) -> Result<Self, DiskError> {
-        let (sequence, .., node, _) = head(record).ok_or_else(|| broken("too short"))?;
-        Ok(Self { node: node.into(), sequence, record: record.to_vec() })
+    pub(crate) fn new(record: Vec<u8>) -> Self {
+        Self(record)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.record.len()
+        self.0.len()
     }
+}
+
+/// The node that an entry is of, and its sequence, which counts all entries.
+pub(crate) fn entry_head(record: &[u8]) -> Result<(&str, u64), DiskError> {
+    let (sequence, .., node, _) = head(record).ok_or_else(|| broken("too short"))?;
+    Ok((node, sequence))
 }
 
 impl Unchain {
     /// What an entry says; `None` when it was written twice. Entries after a missing one cannot be
     /// understood until one is on its own.
-    pub(crate) fn decode(&mut self, found: &Found) -> Result<Option<Entry>, DiskError> {
+    pub(crate) fn decode(&mut self, found: &Found) -> Result<Option<Entry<'_>>, DiskError> {
         let (sequence, now, pushed, length, _, packed) =
-            head(&found.record).ok_or_else(|| broken("too short"))?;
-        let unpacked = |frame: Result<Vec<u8>, lz4_flex::block::DecompressError>| {
-            frame.map_err(|e| broken(&e.to_string()))
-        };
-        let entry = |frame: &[u8]| {
-            let tick = kubemonitor_frame::decode(frame).map_err(|e| broken(&e.to_string()))?;
-            Ok(Some(Entry { now, pushed, tick }))
-        };
+            head(&found.0).ok_or_else(|| broken("too short"))?;
         if sequence <= self.last {
             return Ok(None);
         }
         if pushed {
-            return entry(&unpacked(lz4_flex::block::decompress_size_prepended(packed))?);
+            let tick = self.decoder.decode(&unpacked(packed, &[])?);
+            let tick = tick.map_err(|e| broken(&e.to_string()))?;
+            return Ok(Some(Entry { now, tick, frame: None }));
         }
         let expected = std::mem::take(&mut self.next);
         let frame = match length {
-            0 => unpacked(lz4_flex::block::decompress_size_prepended(packed))?,
-            _ if length == expected => {
-                let frame = &self.frame;
-                unpacked(lz4_flex::block::decompress_size_prepended_with_dict(packed, frame))?
-            }
+            0 => unpacked(packed, &[])?,
+            _ if length == expected => unpacked(packed, &self.frame)?,
             _ => return Err(broken("the one before it is missing")),
         };
-        let entry = entry(&frame)?;
+        let tick = self.decoder.decode(&frame).map_err(|e| broken(&e.to_string()))?;
         self.next = (length + 1) % CHAIN;
         self.frame = frame;
         self.last = sequence;
-        Ok(entry)
+        Ok(Some(Entry { now, tick, frame: Some(&self.frame) }))
     }
+}
 
-    /// The last frame that was understood.
-    pub(crate) fn frame(&self) -> &[u8] {
-        &self.frame
-    }
+/// A frame that was packed with a dictionary at hand.
+fn unpacked(packed: &[u8], dictionary: &[u8]) -> Result<Vec<u8>, DiskError> {
+    decompress_size_prepended_with_dict(packed, dictionary).map_err(|e| broken(&e.to_string()))
 }
 
 type Head<'a> = (u64, UnixMillis, bool, u8, &'a str, &'a [u8]);
@@ -225,7 +222,7 @@ mod tests {
         kubemonitor_frame::encode(&tick(number), &mut frame);
         let mut entry = chain.encode(&tick(number), &frame, UnixMillis(7));
         super::number(&mut entry, number);
-        Found::read(&entry).unwrap()
+        Found::new(entry)
     }
 
     #[test]
@@ -236,7 +233,7 @@ mod tests {
             let found = found(&mut chain, number);
             lengths.push(found.len());
             let entry = unchain.decode(&found).unwrap().unwrap();
-            assert_eq!((entry.now, entry.tick), (UnixMillis(7), tick(number)));
+            assert_eq!((entry.now, entry.tick), (UnixMillis(7), &tick(number)));
             assert_eq!(unchain.decode(&found).unwrap(), None, "twice is once");
         }
         assert!(lengths[1] * 2 < lengths[0], "{lengths:?}");
@@ -258,10 +255,11 @@ mod tests {
         let (one, two) = (found(&mut chain, 1), found(&mut chain, 2));
         let mut pushed = encode_pushed(&tick(9), UnixMillis(7));
         super::number(&mut pushed, 1 << 40);
-        let pushed = Found::read(&pushed).unwrap();
+        let pushed = Found::new(pushed);
         assert!(unchain.decode(&one).is_ok());
-        assert!(unchain.decode(&pushed).unwrap().unwrap().pushed);
-        assert!(unchain.decode(&two).is_ok());
-        assert_eq!(kubemonitor_frame::decode(unchain.frame()).unwrap(), tick(2));
+        assert_eq!(unchain.decode(&pushed).unwrap().unwrap().frame, None);
+        let entry = unchain.decode(&two).unwrap().unwrap();
+        assert_eq!(entry.tick, &tick(2));
+        assert_eq!(&kubemonitor_frame::decode(entry.frame.unwrap()).unwrap(), entry.tick);
     }
 }

@@ -71,14 +71,12 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Opens the log in `folder`, made if need be, and visits what it holds, oldest first.
+    /// Opens the log in `folder`, made if need be, and visits what it holds and where, oldest first.
     pub(crate) fn open(
         folder: PathBuf,
-        mut visit: impl FnMut(&[u8]),
+        mut visit: impl FnMut(Place, &[u8]),
     ) -> Result<(Self, Cut), DiskError> {
-        Self::open_with(folder, |name, file, _, _| {
-            checked_records(name, file, |_, payload| visit(payload))
-        })
+        Self::open_with(folder, |name, file, size, _| checked_records(name, file, size, &mut visit))
     }
 
     /// Opens the log in `folder` and visits the place and the first bytes of each record. The newest
@@ -90,7 +88,7 @@ impl Log {
     ) -> Result<(Self, Cut), DiskError> {
         Self::open_with(folder, |name, file, size, is_newest| {
             if is_newest {
-                checked_records(name, file, |place, payload| {
+                checked_records(name, file, size, |place, payload| {
                     visit(place, &payload[..payload.len().min(HEAD)]);
                 })
             } else {
@@ -329,19 +327,36 @@ fn heads(
 fn checked_records(
     name: UnixMillis,
     file: &mut File,
+    size: u64,
     mut visit: impl FnMut(Place, &[u8]),
 ) -> io::Result<u64> {
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let mut end = 0;
-    while let Some(payload) = record_at(&bytes, end) {
-        let offset = (end + HEADER) as u64;
-        // A record is at most as long as its header can say.
-        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        visit(Place { file: name, offset, length }, payload);
-        end += HEADER + payload.len();
+    // Of the file, what comes after `end` and was read so far.
+    let (mut buffer, mut filled, mut end) = (vec![0; READ_AT_ONCE], 0, 0);
+    loop {
+        let read = file.read(&mut buffer[filled..])?;
+        filled += read;
+        let mut taken = 0;
+        while let Some(payload) = record_at(&buffer[..filled], taken) {
+            let offset = end + (taken + HEADER) as u64;
+            // A record is at most as long as its header can say.
+            let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+            visit(Place { file: name, offset, length }, payload);
+            taken += HEADER + payload.len();
+        }
+        end += taken as u64;
+        buffer.copy_within(taken..filled, 0);
+        filled -= taken;
+        let wanted = buffer[..filled]
+            .first_chunk()
+            .map_or(HEADER, |length| HEADER + u32::from_le_bytes(*length) as usize);
+        // It is here and does not match, or is longer than what there is.
+        if wanted <= filled && filled >= HEADER || end + wanted as u64 > size || read == 0 {
+            return Ok(end);
+        }
+        if wanted > buffer.len() {
+            buffer.resize(wanted, 0);
+        }
     }
-    Ok(end as u64)
 }
 
 /// Reads a record of the log in `folder`; `None` when its file was dropped meanwhile.
@@ -379,7 +394,7 @@ mod tests {
     fn opened(folder: &Path) -> (Log, Cut, Vec<Vec<u8>>) {
         let mut records = Vec::new();
         let (log, cut) =
-            Log::open(folder.to_owned(), |payload| records.push(payload.to_vec())).unwrap();
+            Log::open(folder.to_owned(), |_, payload| records.push(payload.to_vec())).unwrap();
         (log, cut, records)
     }
 

@@ -25,8 +25,9 @@ use std::{
     time::Duration,
 };
 
+pub use self::recovery::Claim;
 pub(crate) use self::{
-    archive::{Archive, Level, RolledBlock},
+    archive::{Level, RolledBlock},
     block::{Block, EncodedBlock, Restart, StoredChunk, StoredSeries},
     journal::{Chain, Entry, Found, Unchain, encode_pushed},
     queue::{Disk, Horizons},

@@ -1,20 +1,22 @@
 //! Opening the data directory: what it holds is read back, then the writer begins.
 
 use std::{
+    cell::Cell,
     fs::{File, OpenOptions},
-    hash::BuildHasher,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
+use hashbrown::HashMap;
+use kubemonitor_model::UnixMillis;
 use rustc_hash::FxBuildHasher;
 
 use super::{
     Block, DiskError, DiskSettings, DiskStatus, Fsync,
     archive::{Archive, Level},
     block::{PREFIX, head_length, node_of},
-    journal::Found,
+    journal::{Found, entry_head},
     log::{Cut, Log, Place},
     queue::{Disk, Waiting},
     shelf::{Bodies, Shelf, ShelfFile},
@@ -30,38 +32,48 @@ use crate::{
 
 /// Takes in what was on the disk.
 pub(crate) trait Recovery: Sync {
-    /// A block and where its chunks are. Those of one node come one after the other in the order they
-    /// were written, those of others at the same time.
-    fn block(&self, block: Block, bodies: Bodies);
-    /// All blocks have come.
-    fn settle(&self, archives: &[Archive; 2]);
-    /// Whether the blocks that came do not have this entry.
-    fn wants(&self, entry: &Found) -> bool;
-    /// Entries, in the order they were written. Gives the bytes of those that make no sense.
-    fn entries(&mut self, entries: Vec<Found>) -> u64;
+    /// All there is of one node, others at the same time: its blocks and where their chunks are, up to
+    /// where its rows are rolled, and what the journal has beyond the blocks; each in the order it was
+    /// written, blocks to be asked for first. Gives the bytes of entries that make no sense.
+    fn node(
+        &self,
+        name: &str,
+        blocks: impl Iterator<Item = (Block, Arc<Bodies>)>,
+        rolled_until: [Option<UnixMillis>; 2],
+        entries: impl Iterator<Item = Found>,
+    ) -> u64;
 }
 
-/// Bytes of journal entries that are taken in at a time: a few ticks of the largest cluster. Those
-/// of one node follow each other then, while what is kept of it is in the processor's caches.
-const ENTRIES_AT_ONCE: usize = 64 << 20;
+/// A data directory that no other process may use, for as long as this or its store lives.
+#[derive(Debug)]
+pub struct Claim {
+    settings: DiskSettings,
+    lock: File,
+}
+
+impl DiskSettings {
+    /// Makes the folder if need be, and it this process's own.
+    pub fn claim(&self) -> Result<Claim, DiskError> {
+        let folder = &self.folder;
+        std::fs::create_dir_all(folder).map_err(|e| DiskError::io("create", folder, e))?;
+        Ok(Claim { settings: self.clone(), lock: lock(folder)? })
+    }
+}
 
 impl Disk {
-    /// Opens the folder and hands on what it holds.
-    pub(crate) fn open(
-        settings: &DiskSettings,
-        recovery: &mut impl Recovery,
-    ) -> Result<Self, DiskError> {
+    /// Hands on what the folder holds.
+    pub(crate) fn open(claim: Claim, recovery: &impl Recovery) -> Result<Self, DiskError> {
+        let Claim { settings, lock } = claim;
         let folder = &settings.folder;
-        std::fs::create_dir_all(folder).map_err(|e| DiskError::io("create", folder, e))?;
-        let lock = lock(settings)?;
         let (minutes, minutes_log, minutes_cut) = Archive::open(folder, Level::Minutes)?;
         let (quarters, quarters_log, quarters_cut) = Archive::open(folder, Level::Quarters)?;
         let archives = Arc::new([minutes, quarters]);
-        let mut shelf = Shelf::new(folder.join("blocks"));
-        let blocks = read_blocks(&mut shelf, &*recovery)?;
-        recovery.settle(&archives);
-        let journal = read_journal(folder.join("journal"), recovery)?;
-        let (last, broken) = (blocks.last.max(journal.last), blocks.broken + journal.broken);
+        let (mut nodes, mut shelf) = (Nodes::default(), Shelf::new(folder.join("blocks")));
+        let blocks = find_blocks(&mut shelf, &mut nodes)?;
+        let (journal, in_journal) = find_entries(folder.join("journal"), &mut nodes)?;
+        let (in_blocks, left_out) = take_in(nodes, &archives, recovery);
+        let last = in_journal.max(in_blocks);
+        let broken = blocks.broken + journal.broken + left_out;
         let rolled_cut_bytes = minutes_cut.bytes + quarters_cut.bytes;
         report_cut(minutes_cut, "1m");
         report_cut(quarters_cut, "15m");
@@ -77,7 +89,7 @@ impl Disk {
             status: DiskStatus { bytes, cut_bytes, ..DiskStatus::default() },
             ..Waiting::default()
         };
-        Self::new(waiting, settings, Arc::clone(&archives), |shared, horizons| {
+        Self::new(waiting, &settings, Arc::clone(&archives), |shared, horizons| {
             let writer = Writer {
                 shared,
                 horizons,
@@ -99,14 +111,14 @@ impl Disk {
     }
 }
 
-/// A log that was read.
-struct ReadBack {
-    log: Log,
-    cut: Cut,
-    /// The last entry of the journal that it knows of.
-    last: u64,
-    /// Bytes that made no sense.
-    broken: u64,
+/// What there is of each node.
+type Nodes = HashMap<Box<str>, OnDisk, FxBuildHasher>;
+
+/// Where on the disk all there is of a node lies.
+#[derive(Default)]
+struct OnDisk {
+    blocks: Vec<Head>,
+    entries: Vec<EntryPlace>,
 }
 
 /// Where the head of a block is.
@@ -114,86 +126,112 @@ struct Head {
     file: Arc<ShelfFile>,
     place: Place,
     length: usize,
-    /// Tells its node from others.
-    node: u64,
 }
 
-impl Head {
-    fn read(self) -> Result<(Block, Bodies), DiskError> {
-        let Self { file, place, length, .. } = self;
-        let mut head = vec![0; length.min(place.length() as usize)];
-        file.read(&mut head, place.offset())?;
-        let bodies = Bodies { file, offset: place.offset() + length as u64 };
-        Ok((Block::decode_head(&head)?, bodies))
-    }
+/// Where an entry of the journal is.
+struct EntryPlace {
+    sequence: u64,
+    file: Arc<ShelfFile>,
+    place: Place,
 }
 
-/// Hands on the blocks of a folder without what stays on disk.
-fn read_blocks(shelf: &mut Shelf, recovery: &impl Recovery) -> Result<ReadBack, DiskError> {
+/// A log that was gone through.
+struct GoneThrough {
+    log: Log,
+    cut: Cut,
+    /// Bytes that made no sense.
+    broken: u64,
+}
+
+/// Finds the blocks of a folder.
+fn find_blocks(shelf: &mut Shelf, nodes: &mut Nodes) -> Result<GoneThrough, DiskError> {
     let (mut found, mut broken) = (Vec::new(), 0);
     let (log, cut) =
-        Log::open_heads(shelf.folder().to_owned(), |place, head| match head_length(head) {
-            Ok(length) => {
-                let node = FxBuildHasher.hash_one(node_of(head));
-                found.push((place, PREFIX + length, node));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a record is left out");
-                broken += u64::from(place.length());
+        Log::open_heads(shelf.folder().to_owned(), |place, head| {
+            match head_length(head).and_then(|length| Ok((node_of(head)?, length))) {
+                Ok((node, length)) => found.push((Box::from(node), place, PREFIX + length)),
+                Err(error) => {
+                    tracing::warn!(%error, "a record is left out");
+                    broken += u64::from(place.length());
+                }
             }
         })?;
-    let mut heads = Vec::with_capacity(found.len());
-    for (place, length, node) in found {
-        heads.push(Head { file: shelf.file(place.file)?, place, length, node });
+    for (node, place, length) in found {
+        let head = Head { file: shelf.file(place.file)?, place, length };
+        nodes.entry(node).or_default().blocks.push(head);
     }
-    let (last, unread) = (AtomicU64::new(0), AtomicU64::new(0));
-    parallel::by_key(
-        heads,
-        |head| &head.node,
-        |head| {
-            let length = u64::from(head.place.length());
-            match head.read() {
-                Ok((block, bodies)) => {
-                    last.fetch_max(block.sequence, Ordering::Relaxed);
-                    recovery.block(block, bodies);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a block is left out");
-                    unread.fetch_add(length, Ordering::Relaxed);
-                }
-            }
-        },
-    );
-    Ok(ReadBack { log, cut, last: last.into_inner(), broken: broken + unread.into_inner() })
+    Ok(GoneThrough { log, cut, broken })
 }
 
-/// Hands on what the journal has beyond the blocks.
-fn read_journal(folder: PathBuf, recovery: &mut impl Recovery) -> Result<ReadBack, DiskError> {
+/// Finds the entries of the journal. Gives the last one's sequence, too.
+fn find_entries(folder: PathBuf, nodes: &mut Nodes) -> Result<(GoneThrough, u64), DiskError> {
     let (mut last, mut broken) = (0, 0);
-    let (mut entries, mut bytes) = (Vec::new(), 0);
-    let (log, cut) = Log::open(folder, |record| match Found::read(record) {
-        Ok(entry) => {
-            last = last.max(entry.sequence);
-            if recovery.wants(&entry) {
-                bytes += record.len();
-                entries.push(entry);
-            }
-            if bytes >= ENTRIES_AT_ONCE {
-                bytes = 0;
-                broken += recovery.entries(std::mem::take(&mut entries));
-            }
+    let mut found: Vec<(Box<str>, u64, Place)> = Vec::new();
+    let (log, cut) = Log::open(folder.clone(), |place, record| match entry_head(record) {
+        Ok((node, sequence)) => {
+            last = last.max(sequence);
+            found.push((Box::from(node), sequence, place));
         }
         Err(error) => {
             tracing::warn!(%error, "a record is left out");
-            broken += record.len() as u64;
+            broken += u64::from(place.length());
         }
     })?;
-    broken += recovery.entries(entries);
-    Ok(ReadBack { log, cut, last, broken })
+    let mut files = Shelf::new(folder);
+    for (node, sequence, place) in found {
+        let entry = EntryPlace { sequence, file: files.file(place.file)?, place };
+        nodes.entry(node).or_default().entries.push(entry);
+    }
+    Ok((GoneThrough { log, cut, broken }, last))
 }
 
-fn lock(settings: &DiskSettings) -> Result<File, DiskError> {
-    let path = settings.folder.join("lock");
+/// Takes in what was found, each node by one thread: what is kept of it stays in the processor's
+/// caches meanwhile. Gives the last entry that blocks know of, and the bytes of what was left out.
+fn take_in(nodes: Nodes, archives: &[Archive; 2], recovery: &impl Recovery) -> (u64, u64) {
+    let (last, broken) = (AtomicU64::new(0), AtomicU64::new(0));
+    let leave_out = |error: &DiskError, place: Place| {
+        tracing::warn!(%error, "left out");
+        broken.fetch_add(u64::from(place.length()), Ordering::Relaxed);
+    };
+    parallel::mapped(nodes.into_iter().collect(), |(node, OnDisk { blocks, entries })| {
+        let in_blocks = Cell::new(0);
+        let blocks = blocks.into_iter().filter_map(|head| {
+            let (block, bodies) =
+                head.read().map_err(|error| leave_out(&error, head.place)).ok()?;
+            in_blocks.set(block.sequence);
+            Some((block, bodies))
+        });
+        let beyond = entries.into_iter().filter(|entry| entry.sequence > in_blocks.get());
+        let entries = beyond
+            .filter_map(|entry| entry.read().map_err(|error| leave_out(&error, entry.place)).ok());
+        let rolled_until = Level::ALL.map(|level| archives[level as usize].rolled_until(&node));
+        let nonsense = recovery.node(&node, blocks, rolled_until, entries);
+        broken.fetch_add(nonsense, Ordering::Relaxed);
+        last.fetch_max(in_blocks.get(), Ordering::Relaxed);
+    });
+    (last.into_inner(), broken.into_inner())
+}
+
+impl EntryPlace {
+    fn read(&self) -> Result<Found, DiskError> {
+        let mut record = vec![0; self.place.length() as usize];
+        self.file.read(&mut record, self.place.offset())?;
+        Ok(Found::new(record))
+    }
+}
+
+impl Head {
+    fn read(&self) -> Result<(Block, Arc<Bodies>), DiskError> {
+        let Self { file, place, length } = self;
+        let mut head = vec![0; (*length).min(place.length() as usize)];
+        file.read(&mut head, place.offset())?;
+        let offset = place.offset() + *length as u64;
+        Ok((Block::decode_head(&head)?, Arc::new(Bodies { file: Arc::clone(file), offset })))
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, DiskError> {
+    let path = folder.join("lock");
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -202,7 +240,7 @@ fn lock(settings: &DiskSettings) -> Result<File, DiskError> {
         .map_err(|e| DiskError::io("open", &path, e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(DiskError::Locked(settings.folder.clone())),
+        Err(std::fs::TryLockError::WouldBlock) => Err(DiskError::Locked(folder.to_owned())),
         Err(std::fs::TryLockError::Error(e)) => Err(DiskError::io("lock", &path, e)),
     }
 }

@@ -82,20 +82,23 @@ impl Shelf {
 
 /// Where the chunks of a block are, once the block is on the disk: the file, and where in it the
 /// chunks begin.
-pub(crate) type Shelving = Arc<OnceLock<Bodies>>;
+pub(crate) type Shelving = Arc<OnceLock<Arc<Bodies>>>;
 
 /// The chunks of a block, one after the other in a file.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Bodies {
     pub(crate) file: Arc<ShelfFile>,
     pub(crate) offset: u64,
 }
 
-/// A chunk on disk.
-#[derive(Clone, Debug)]
+/// A chunk on disk. That it holds its block, which is of its node alone, and not the file, lets the
+/// processors take the blocks of several nodes in without counting holders of one file against each
+/// other.
+#[derive(Debug)]
 pub(crate) struct Shelved {
-    file: Arc<ShelfFile>,
-    offset: u64,
+    bodies: Arc<Bodies>,
+    /// How far into the bodies.
+    at: u32,
     length: u32,
     checksum: u32,
 }
@@ -108,15 +111,14 @@ impl Bodies {
         // Whoever reads them one by one hears of what is wrong.
         let _ = self.file.read(&mut vec![0; length as usize], self.offset);
     }
-
-    /// The chunk that lies so far into the bodies.
-    pub(crate) fn chunk(&self, at: u32, length: u32, checksum: u32) -> Shelved {
-        let offset = self.offset + u64::from(at);
-        Shelved { file: Arc::clone(&self.file), offset, length, checksum }
-    }
 }
 
 impl Shelved {
+    /// The chunk that lies so far into the bodies.
+    pub(crate) fn new(bodies: &Arc<Bodies>, at: u32, length: u32, checksum: u32) -> Self {
+        Self { bodies: Arc::clone(bodies), at, length, checksum }
+    }
+
     /// How long it is.
     pub(crate) fn length(&self) -> usize {
         self.length as usize
@@ -126,11 +128,13 @@ impl Shelved {
     /// before the chunks in them do where bytes are limited.
     pub(crate) fn read<'a>(&self, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
         buffer.resize(self.length as usize, 0);
-        match self.file.read(buffer, self.offset) {
+        let Bodies { file, offset } = &*self.bodies;
+        let offset = offset + u64::from(self.at);
+        match file.read(buffer, offset) {
             Ok(()) if crc32fast::hash(buffer) == self.checksum => Some(buffer),
             Ok(()) => {
-                let path = self.file.path.display();
-                tracing::warn!(%path, offset = self.offset, "what is on disk is broken; left out");
+                let path = file.path.display();
+                tracing::warn!(%path, offset, "what is on disk is broken; left out");
                 None
             }
             Err(DiskError::Io { source, .. }) if source.kind() == io::ErrorKind::UnexpectedEof => {
@@ -159,18 +163,19 @@ mod tests {
     #[test]
     fn a_chunk_is_read_as_it_was_written_or_not_at_all() {
         let (_folder, file) = written(b"headfirstsecond");
-        let bodies = Bodies { file, offset: 4 };
+        let bodies = Arc::new(Bodies { file, offset: 4 });
         let mut buffer = Vec::new();
-        let chunk = bodies.chunk(5, 6, crc32fast::hash(b"second"));
-        assert_eq!(chunk.read(&mut buffer), Some(&b"second"[..]));
-        assert_eq!(bodies.chunk(4, 6, crc32fast::hash(b"second")).read(&mut buffer), None);
-        assert_eq!(bodies.chunk(9, 9, 0).read(&mut buffer), None, "beyond the file's end");
+        let chunk = |at| Shelved::new(&bodies, at, 6, crc32fast::hash(b"second"));
+        assert_eq!(chunk(5).read(&mut buffer), Some(&b"second"[..]));
+        assert_eq!(chunk(4).read(&mut buffer), None);
+        assert_eq!(chunk(9).read(&mut buffer), None, "beyond the file's end");
     }
 
     #[test]
     fn a_file_that_was_dropped_has_nothing_and_takes_no_room() {
         let (folder, file) = written(b"first");
-        let chunk = Bodies { file: Arc::clone(&file), offset: 0 }.chunk(0, 5, 0);
+        let bodies = Arc::new(Bodies { file: Arc::clone(&file), offset: 0 });
+        let chunk = Shelved::new(&bodies, 0, 5, 0);
         let path = folder.path().join("blocks");
         std::fs::remove_file(path).unwrap();
         file.clear();

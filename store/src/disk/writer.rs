@@ -135,7 +135,7 @@ impl Writer {
         for (QueuedBlock { block, shelving }, place) in batch.blocks.drain(..).zip(places) {
             let offset = place.offset() + u64::from(block.bodies_at);
             // Nobody else sets it; where the file cannot be opened, memory keeps what it has.
-            let _ = shelving.set(Bodies { file: self.shelf.file(place.file)?, offset });
+            let _ = shelving.set(Arc::new(Bodies { file: self.shelf.file(place.file)?, offset }));
         }
         let mut places = Vec::new();
         for rolled in &batch.rolled {

@@ -37,7 +37,7 @@ impl Node {
     pub(crate) fn restore(
         self: &Arc<Self>,
         block: Block,
-        bodies: &Bodies,
+        bodies: &Arc<Bodies>,
         registry: &impl Registry,
     ) {
         let mut guard = self.state.lock();
@@ -77,7 +77,7 @@ impl Node {
             };
             at = state.series[index].restore(stored, bodies, at);
         }
-        state.restored_last = Some((bodies.clone(), at));
+        state.restored_last = Some((Arc::clone(bodies), at));
     }
 
     /// Finds the newest rows after all blocks were restored; rolled history goes on after

@@ -43,7 +43,7 @@ pub(super) struct State {
     /// The same for rolled rows.
     pub(super) roll_due: Option<UnixMillis>,
     /// The block that was read back last, and how long its chunks are together.
-    pub(super) restored_last: Option<(Bodies, u32)>,
+    pub(super) restored_last: Option<(Arc<Bodies>, u32)>,
     /// How many blocks were handed to the disk.
     pub(super) blocks: u32,
     /// Those of them that are not on it as far as is known, by number.

@@ -11,7 +11,7 @@ use kubemonitor_model::{
 };
 
 use crate::{
-    chunk::{Chunk, Chunks},
+    chunk::Chunks,
     clock::ReadTimes,
     codec::{Next, Point},
     disk::Restart,
@@ -218,13 +218,12 @@ impl Series {
 
     /// Rows held.
     pub(crate) fn rows(&self) -> usize {
-        self.chunks.iter().map(Chunk::rows).sum()
+        self.chunks.rows()
     }
 
     /// Memory the series takes, beside its place in a table.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let chunks: usize = self.chunks.iter().map(Chunk::memory_bytes).sum();
-        size_of::<Self>() + size_of_val(&*self.last.values) + chunks
+        size_of::<Self>() + size_of_val(&*self.last.values) + self.chunks.memory_bytes()
     }
 
     /// The rates of a row that has none before it: known only since birth.

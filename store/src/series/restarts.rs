@@ -4,7 +4,7 @@
 use kubemonitor_model::{Row, UnixMillis};
 
 use super::Series;
-use crate::{chunk::Chunk, codec, disk::Restart};
+use crate::{codec, disk::Restart};
 
 impl Series {
     /// Notes the counters that fell: they started anew. Gives their columns.
@@ -38,7 +38,7 @@ impl Series {
 
     /// Restarts before all that is held count alike for every row: one entry a column is enough.
     pub(super) fn forget_old_restarts(&mut self) {
-        let Some(first) = self.chunks.iter().next().map(Chunk::first) else { return };
+        let Some(first) = self.chunks.first() else { return };
         let (old, mut kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.restarts).into_iter().partition(|restart| restart.at < first);
         for restart in old {

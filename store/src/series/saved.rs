@@ -1,5 +1,7 @@
 //! What of a series goes to the disk, and comes back.
 
+use std::sync::Arc;
+
 use super::Series;
 use crate::{
     chunk::Chunks,
@@ -29,7 +31,7 @@ impl Series {
     }
 
     /// The block of this number is on the disk.
-    pub(crate) fn shelve(&mut self, block: u32, bodies: &Bodies) {
+    pub(crate) fn shelve(&mut self, block: u32, bodies: &Arc<Bodies>) {
         self.chunks.shelve(block, bodies);
     }
 
@@ -102,7 +104,7 @@ impl Series {
 
     /// Takes the rows of a later block in; they stay on the disk, so far into the bodies. Gives where
     /// the next series' are.
-    pub(crate) fn restore(&mut self, stored: StoredSeries, bodies: &Bodies, at: u32) -> u32 {
+    pub(crate) fn restore(&mut self, stored: StoredSeries, bodies: &Arc<Bodies>, at: u32) -> u32 {
         self.heard_at = stored.heard_at;
         self.pushed = stored.pushed;
         self.restarts = stored.restarts;
