@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kubemonitor_inventory::{Phase, PodMeta, Resources, WorkloadKind};
-use kubemonitor_model::{EntityId, QosClass};
+use kubemonitor_model::QosClass;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -73,13 +73,12 @@ pub(crate) struct PodSample {
 
 impl PodIdentity {
     /// Who a pod of this UID is, as far as Kubernetes has told.
-    pub(crate) fn new(uid: &EntityId, measured_on: Option<&str>, meta: Option<&PodMeta>) -> Self {
-        let uid: Arc<str> = uid.to_string().into();
+    pub(crate) fn new(uid: &Arc<str>, measured_on: Option<&str>, meta: Option<&PodMeta>) -> Self {
         let workload = meta.and_then(|meta| meta.workload.as_deref());
         let is_deployment = |kind: &WorkloadKind| *kind == WorkloadKind::Deployment;
         Self {
             namespace: meta.map(|meta| Arc::clone(&meta.namespace)),
-            pod_name: meta.map_or_else(|| Arc::clone(&uid), |meta| Arc::clone(&meta.name)),
+            pod_name: Arc::clone(meta.map_or(uid, |meta| &meta.name)),
             node_name: measured_on
                 .map(Arc::from)
                 .or_else(|| meta.and_then(|meta| meta.node.clone())),
@@ -88,7 +87,7 @@ impl PodIdentity {
                 .map(|workload| Arc::clone(&workload.name)),
             workload_kind: workload.map(|workload| workload.kind.as_str().into()),
             workload_name: workload.map(|workload| Arc::clone(&workload.name)),
-            uid,
+            uid: Arc::clone(uid),
         }
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn containers_of(
     when: When,
     sort: SortBy,
 ) -> Vec<Container> {
-    let seen = pod.source().map(|pod| seen(monitor, pod)).unwrap_or_default();
+    let seen = pod.source().map(|pod| seen(monitor, &pod)).unwrap_or_default();
     let named = pod.meta().filter(|meta| !meta.containers.is_empty());
     match (named, when) {
         (Some(meta), When::Newest) => present(pod, meta, seen, sort),
@@ -105,9 +105,9 @@ impl Container {
             None => (None, running, Reading::empty(EntityKind::Container, now())),
         };
         let known_id = id.as_ref().or_else(|| meta.and_then(|meta| meta.id.as_ref()));
-        let facts = ContainerFacts::new(pod.identity().clone(), known_id, !live, meta);
+        let facts = ContainerFacts::new(pod.identity(), known_id, !live, meta);
         let source = id.zip(pod.source()).map(|(id, pod)| Source {
-            node: pod.node.clone(),
+            node: pod.node,
             kind: EntityKind::Container,
             id,
         });

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     errors::ApiError,
     model::{Measured, PodFacts, PodIdentity, PodSample, Reading, Windowed},
-    monitor::{Monitor, now},
+    monitor::{Monitor, is_nowhere, now},
 };
 
 /// How long after Kubernetes has forgotten a pod what is measured of it may be its clearing away.
@@ -64,14 +64,18 @@ pub(crate) enum Scope {
     Workload(WorkloadKey),
 }
 
-/// A pod that was found.
+/// A pod that was found. What is said of it is put together when it is shown: of a large list most
+/// pods are not on the page.
 #[derive(Debug)]
 pub(crate) struct Pod {
-    /// Where its rows are; `None` while nothing was measured.
-    source: Option<Source>,
+    uid: Arc<str>,
+    /// Where it was measured, else where Kubernetes says it is.
+    node: Option<NodeName>,
+    /// Who it is there; `None` while nothing was measured.
+    id: Option<EntityId>,
+    measured: Measured,
     meta: Option<Arc<PodMeta>>,
-    newest: PodSample,
-    newest_at: UnixMillis,
+    newest: Reading,
     rank: Option<f64>,
 }
 
@@ -97,7 +101,7 @@ pub(crate) fn pods(
     let mut found = Vec::new();
     let mut add = |node: Option<&NodeName>, seen: Option<Seen>, meta: Option<Arc<PodMeta>>| {
         if admitted(node, meta.as_deref(), seen.as_ref()) {
-            found.push(Pod::new(monitor, node, seen, meta, sort));
+            found.push(Pod::new(node, seen, meta, sort));
         }
     };
     match filter.narrowed(scope) {
@@ -153,7 +157,7 @@ pub(crate) fn top_pods(
         });
         for (seen, meta) in seen.unwrap_or_default() {
             if is_there(meta.as_deref(), Some(&seen), when) {
-                found.push(Pod::new(monitor, Some(&node), Some(seen), meta, sort));
+                found.push(Pod::new(Some(&node), Some(seen), meta, sort));
             }
         }
     }
@@ -312,7 +316,7 @@ pub(crate) fn find_pod(
         (None, None) => Err(ApiError::unknown("pod", name)),
         // Its namespace is not known, so it is not known to be in the one asked for.
         (Some(_), None) if namespace.is_some() => Err(ApiError::unknown("pod", name)),
-        (seen, meta) => Ok(Pod::new(monitor, node.as_ref(), seen, meta, SortBy::Name)),
+        (seen, meta) => Ok(Pod::new(node.as_ref(), seen, meta, SortBy::Name)),
     }
 }
 
@@ -362,54 +366,49 @@ impl PodParams {
 
 impl Pod {
     fn new(
-        monitor: &Monitor,
         node: Option<&NodeName>,
         seen: Option<Seen>,
         meta: Option<Arc<PodMeta>>,
         sort: SortBy,
     ) -> Self {
-        let at = now();
         let outlives = outlives(meta.as_deref(), seen.as_ref());
         let (id, measured, newest) = match seen {
             Some(seen) => (Some(seen.id), seen.measured, seen.newest),
-            None => (None, Measured::default(), Reading::empty(EntityKind::Pod, at)),
+            None => (None, Measured::default(), Reading::empty(EntityKind::Pod, now())),
         };
-        let somewhere = node.filter(|node| **node != monitor.nowhere);
         let uid = id.as_ref().or(meta.as_ref().map(|meta| &meta.uid));
-        let uid = uid.expect("a pod was seen or is known");
-        let identity = PodIdentity::new(uid, somewhere.map(NodeName::as_str), meta.as_deref());
-        let measured = Measured { outlives, ..measured };
-        let facts = PodFacts::new(identity, measured, meta.as_deref());
-        let kind = EntityKind::Pod;
-        Self {
-            source: id.zip(node.cloned()).map(|(id, node)| Source { node, kind, id }),
-            rank: newest.rank(sort),
-            newest_at: newest.at,
-            newest: PodSample::new(Arc::new(facts), &newest),
-            meta,
-        }
+        let uid = uid.expect("a pod was seen or is known").to_string().into();
+        let (node, measured) = (node.cloned(), Measured { outlives, ..measured });
+        Self { uid, node, id, measured, meta, rank: newest.rank(sort), newest }
     }
 
     /// Who it is.
-    pub(crate) fn identity(&self) -> &PodIdentity {
-        &self.newest.facts.identity
+    pub(crate) fn identity(&self) -> PodIdentity {
+        let node = self.node.as_ref().filter(|node| !is_nowhere(node));
+        PodIdentity::new(&self.uid, node.map(NodeName::as_str), self.meta())
     }
 
     /// Where its rows are; `None` while nothing was measured.
-    pub(super) fn source(&self) -> Option<&Source> {
-        self.source.as_ref()
+    pub(super) fn source(&self) -> Option<Source> {
+        let (node, id) = (self.node.clone()?, self.id.clone()?);
+        Some(Source { node, kind: EntityKind::Pod, id })
     }
 
     /// What Kubernetes says of it.
     pub(super) fn meta(&self) -> Option<&PodMeta> {
         self.meta.as_deref()
     }
+
+    fn facts(&self) -> PodFacts {
+        PodFacts::new(self.identity(), self.measured, self.meta())
+    }
 }
 
 impl Listed for Pod {
     fn key(&self) -> [&str; 3] {
-        let PodIdentity { namespace, pod_name, uid, .. } = self.identity();
-        [pod_name, namespace.as_deref().unwrap_or_default(), uid]
+        let (name, namespace) =
+            self.meta().map_or((&*self.uid, ""), |meta| (&*meta.name, &*meta.namespace));
+        [name, namespace, &self.uid]
     }
 
     fn rank(&self) -> Option<f64> {
@@ -422,16 +421,16 @@ impl Entity for Pod {
     type Sample = PodSample;
 
     fn newest(self) -> PodSample {
-        self.newest
+        PodSample::new(Arc::new(self.facts()), &self.newest)
     }
 
     fn over(self, span: &Span, monitor: &Monitor) -> Windowed<PodIdentity, PodSample> {
-        let readings =
-            self.source.as_ref().map(|source| source.readings(span, monitor)).unwrap_or_default();
-        let facts = self.newest.facts;
+        let source = self.source();
+        let readings = source.map(|source| source.readings(span, monitor)).unwrap_or_default();
+        let facts = Arc::new(self.facts());
         let identity = facts.identity.clone();
         let past = Arc::new(facts.past());
-        let samples = with_facts(readings, span.range.to >= self.newest_at, facts, &past)
+        let samples = with_facts(readings, span.range.to >= self.newest.at, facts, &past)
             .map(|(reading, facts)| PodSample::new(facts, &reading))
             .collect();
         Windowed { identity, samples }
