@@ -9,6 +9,7 @@ mod errors;
 mod housekeeping;
 mod joins;
 mod limits;
+mod memory;
 mod metrics_api;
 mod model;
 mod monitor;
@@ -22,6 +23,7 @@ mod settings;
 mod written;
 
 pub use access::Access;
+pub use memory::avoid_huge_pages;
 pub use metrics_api::{MetricsApi, MetricsApiError};
 pub use monitor::Monitor;
 pub use opened::{OpenError, Opened};

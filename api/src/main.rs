@@ -10,16 +10,10 @@ use std::{
 use anyhow::{Context, anyhow};
 use clap::Parser;
 use futures::future::{FutureExt, OptionFuture};
-use kubemonitor_api::{Args, MetricsApi, Opened, Server, Settings};
+use kubemonitor_api::{Args, MetricsApi, Opened, Server, Settings, avoid_huge_pages};
 use kubemonitor_model::told;
-use mimalloc::MiMalloc;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-
-/// Much of a server's work is small pieces of memory that are taken on one thread and given back on another,
-/// while what lies between stays: the system's allocator takes a fifth more of all its time for that.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What programs end with after a wrong option.
 const USAGE: u8 = 2;
@@ -44,6 +38,7 @@ fn failed(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
 }
 
 fn run(settings: Settings) -> anyhow::Result<()> {
+    avoid_huge_pages();
     descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -5,15 +5,10 @@ mod up;
 use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use kubemonitor_api::avoid_huge_pages;
 use kubemonitor_model::told;
-use mimalloc::MiMalloc;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
-
-/// Much of a server's work is small pieces of memory that are taken on one thread and given back on another,
-/// while what lies between stays: the system's allocator takes a fifth more of all its time for that.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Who uses what: CPU, memory, disk and network of this host, or of a whole Kubernetes cluster.
 #[derive(Debug, Parser)]
@@ -45,6 +40,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(args) => {
             log(if args.debug() { LevelFilter::DEBUG } else { LevelFilter::WARN });
+            avoid_huge_pages();
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(async { up::run(args, interrupted()?).await })
         }

@@ -181,6 +181,26 @@ fn closing_leaves_blocks_and_nothing_to_replay() {
 }
 
 #[test]
+fn a_file_that_was_ended_is_not_gone_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(folder.path());
+    for number in 0..50 {
+        ingest(&store, number, 3);
+    }
+    let before = everything(&store, 3);
+    store.close();
+    drop(store);
+    // Whoever went through the file would find its first block's head broken, and stop there.
+    let file = newest_file(&folder.path().join("blocks"));
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[30] ^= 0x10;
+    fs::write(&file, bytes).unwrap();
+    let store = opened(folder.path());
+    assert_eq!(everything(&store, 3), before);
+    assert_eq!(store.disk_status().unwrap().cut_bytes, 0);
+}
+
+#[test]
 fn a_folder_serves_one_process_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let _store = opened(folder.path());

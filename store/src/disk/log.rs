@@ -22,8 +22,9 @@ use super::DiskError;
 
 /// A record longer than this was never written: its length is garbage.
 const MAX_RECORD: u32 = 256 << 20;
-const HEADER: usize = 8;
-/// Bytes of a record that [`Log::open_heads`] looks at.
+/// Bytes of a record before its payload.
+pub(super) const HEADER: usize = 8;
+/// Bytes of a record that [`heads`] looks at.
 const HEAD: usize = 512;
 /// Bytes that are read at a time where a file is gone through.
 const READ_AT_ONCE: usize = 4 << 20;
@@ -39,6 +40,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    pub(super) fn new(file: UnixMillis, offset: u64, length: u32) -> Self {
+        Self { file, offset, length }
+    }
+
     /// Where in the file the payload begins.
     pub(crate) fn offset(self) -> u64 {
         self.offset
@@ -79,26 +84,19 @@ impl Log {
         Self::open_with(folder, |name, file, size, _| checked_records(name, file, size, &mut visit))
     }
 
-    /// Opens the log in `folder` and visits the place and the first bytes of each record. The newest
-    /// file is read whole, as only there a crash can have torn something; of the others, what lies
-    /// between is not looked at: its checksum is, when it is read.
-    pub(crate) fn open_heads(
+    /// Opens the log in `folder` and visits the place and the first bytes of each record.
+    pub(super) fn open_heads(
         folder: PathBuf,
         mut visit: impl FnMut(Place, &[u8]),
     ) -> Result<(Self, Cut), DiskError> {
         Self::open_with(folder, |name, file, size, is_newest| {
-            if is_newest {
-                checked_records(name, file, size, |place, payload| {
-                    visit(place, &payload[..payload.len().min(HEAD)]);
-                })
-            } else {
-                heads(name, file, size, &mut visit)
-            }
+            records(name, file, size, is_newest, &mut visit)
         })
     }
 
-    /// `whole` finds where the last whole record of a file ends.
-    fn open_with(
+    /// Opens the log in `folder`, made if need be. `whole` finds where the last whole record of a file
+    /// ends, and hears how long it is and whether it is the newest.
+    pub(super) fn open_with(
         folder: PathBuf,
         mut whole: impl FnMut(UnixMillis, &mut File, u64, bool) -> io::Result<u64>,
     ) -> Result<(Self, Cut), DiskError> {
@@ -294,6 +292,24 @@ impl Log {
     }
 }
 
+/// Visits the place and the first bytes of each record of a file; gives where the last whole one ends.
+/// The newest file is read whole, as only there a crash can have torn something; of the others, what
+/// lies between is not looked at: its checksum is, when it is read.
+pub(super) fn records(
+    name: UnixMillis,
+    file: &mut File,
+    size: u64,
+    is_newest: bool,
+    mut visit: impl FnMut(Place, &[u8]),
+) -> io::Result<u64> {
+    if is_newest {
+        let first = |place, payload: &[u8]| visit(place, &payload[..payload.len().min(HEAD)]);
+        checked_records(name, file, size, first)
+    } else {
+        heads(name, file, size, visit)
+    }
+}
+
 /// Visits the first bytes of each record of a file; gives where the last whole one ends. All of the
 /// file goes by: a disk that has rested gives long reads a hundred times faster than short ones here
 /// and there, and what is read now is at hand when it is asked for.
@@ -371,6 +387,22 @@ pub(crate) fn read(folder: &Path, place: Place) -> Result<Option<Vec<u8>>, DiskE
         .map_err(|e| DiskError::io("read", &path, e))?;
     let broken = || DiskError::Decode(format!("a record of {}", path.display()));
     record_at(&record, 0).map(<[u8]>::to_vec).map(Some).ok_or_else(broken)
+}
+
+/// The payload of so many bytes of the record that ends where the file does; `None` where there is none
+/// that matches its checksum.
+pub(super) fn record_ending(file: &File, size: u64, length: u32) -> io::Result<Option<Vec<u8>>> {
+    let length_of_record = HEADER as u64 + u64::from(length);
+    let Some(start) = size.checked_sub(length_of_record).filter(|_| length <= MAX_RECORD) else {
+        return Ok(None);
+    };
+    let mut record = vec![0; HEADER + length as usize];
+    file.read_exact_at(&mut record, start)?;
+    if record_at(&record, 0).is_none_or(|payload| payload.len() != length as usize) {
+        return Ok(None);
+    }
+    record.drain(..HEADER);
+    Ok(Some(record))
 }
 
 pub(super) fn file_name(name: UnixMillis) -> PathBuf {

@@ -12,6 +12,7 @@
 
 mod archive;
 mod block;
+mod contents;
 mod journal;
 mod log;
 mod queue;

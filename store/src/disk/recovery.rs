@@ -16,8 +16,9 @@ use super::{
     Block, DiskError, DiskSettings, DiskStatus, Fsync,
     archive::{Archive, Level},
     block::{PREFIX, head_length, node_of},
+    contents::{self, Contents},
     journal::{Found, entry_head},
-    log::{Cut, Log, Place},
+    log::{Cut, Log, Place, records},
     queue::{Disk, Waiting},
     shelf::{Bodies, Shelf, ShelfFile},
     writer::Writer,
@@ -94,6 +95,7 @@ impl Disk {
                 shared,
                 horizons,
                 blocks: blocks.log,
+                contents: Contents::default(),
                 shelf,
                 journal: journal.log,
                 rolled: [minutes_log, quarters_log],
@@ -121,10 +123,11 @@ struct OnDisk {
     entries: Vec<EntryPlace>,
 }
 
-/// Where the head of a block is.
+/// Where a block is, and its head.
 struct Head {
     file: Arc<ShelfFile>,
     place: Place,
+    head_at: u64,
     length: usize,
 }
 
@@ -143,21 +146,31 @@ struct GoneThrough {
     broken: u64,
 }
 
-/// Finds the blocks of a folder.
+/// Finds the blocks of a folder. Files that do not tell what they hold are gone through.
 fn find_blocks(shelf: &mut Shelf, nodes: &mut Nodes) -> Result<GoneThrough, DiskError> {
     let (mut found, mut broken) = (Vec::new(), 0);
-    let (log, cut) =
-        Log::open_heads(shelf.folder().to_owned(), |place, head| {
-            match head_length(head).and_then(|length| Ok((node_of(head)?, length))) {
-                Ok((node, length)) => found.push((Box::from(node), place, PREFIX + length)),
-                Err(error) => {
-                    tracing::warn!(%error, "a record is left out");
-                    broken += u64::from(place.length());
-                }
+    let mut find = |place: Place, head_at, head: &[u8]| match head_length(head)
+        .and_then(|length| Ok((node_of(head)?, length)))
+    {
+        Ok((node, length)) => found.push((Box::from(node), place, head_at, PREFIX + length)),
+        Err(error) => {
+            tracing::warn!(%error, "a record is left out");
+            broken += u64::from(place.length());
+        }
+    };
+    let whole = |name, file: &mut File, size, is_newest| {
+        if contents::read(name, file, size, |told| find(told.place, told.head_at, told.head))? {
+            return Ok(size);
+        }
+        records(name, file, size, is_newest, |place, record| {
+            if !contents::is_contents(record) {
+                find(place, place.offset(), record);
             }
-        })?;
-    for (node, place, length) in found {
-        let head = Head { file: shelf.file(place.file)?, place, length };
+        })
+    };
+    let (log, cut) = Log::open_with(shelf.folder().to_owned(), whole)?;
+    for (node, place, head_at, length) in found {
+        let head = Head { file: shelf.file(place.file)?, place, head_at, length };
         nodes.entry(node).or_default().blocks.push(head);
     }
     Ok(GoneThrough { log, cut, broken })
@@ -222,9 +235,9 @@ impl EntryPlace {
 
 impl Head {
     fn read(&self) -> Result<(Block, Arc<Bodies>), DiskError> {
-        let Self { file, place, length } = self;
+        let Self { file, place, head_at, length } = self;
         let mut head = vec![0; (*length).min(place.length() as usize)];
-        file.read(&mut head, place.offset())?;
+        file.read(&mut head, *head_at)?;
         let offset = place.offset() + *length as u64;
         Ok((Block::decode_head(&head)?, Arc::new(Bodies { file: Arc::clone(file), offset })))
     }

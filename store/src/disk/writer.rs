@@ -12,6 +12,7 @@ use kubemonitor_model::UnixMillis;
 use super::{
     DiskError,
     archive::{Archive, Level, RolledBlock},
+    contents::Contents,
     log::Log,
     queue::{Horizons, QueuedBlock, Shared},
     shelf::{Bodies, Shelf},
@@ -32,6 +33,8 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) horizons: mpsc::Receiver<Horizons>,
     pub(super) blocks: Log,
+    /// Of the file of blocks that is written to.
+    pub(super) contents: Contents,
     /// The same files, for reading.
     pub(super) shelf: Shelf,
     pub(super) journal: Log,
@@ -54,6 +57,9 @@ impl Writer {
             // Taken before the queues: what it counts on is in them, or was.
             let horizons = self.horizons.try_recv().ok();
             let mut outcome = self.write().and_then(|()| self.retire(horizons));
+            if closing && outcome.is_ok() {
+                outcome = self.end_blocks(now());
+            }
             if closing && outcome.is_ok() && self.is_all_in_blocks() {
                 outcome = self.journal.clear();
             }
@@ -90,7 +96,9 @@ impl Writer {
         }
         let is_old = |begun| now.since(begun) > BLOCKS_FILE_MS;
         if self.blocks.begun().is_none_or(is_old) || self.blocks.length() > BLOCKS_FILE_BYTES {
+            self.end_blocks(now)?;
             self.blocks.begin_file(now)?;
+            self.contents.begin();
         }
         for (log, level) in self.rolled.iter_mut().zip(Level::ALL) {
             if log.begun().is_none_or(|begun| now.since(begun) > level.file_ms()) {
@@ -119,6 +127,13 @@ impl Writer {
         Ok(())
     }
 
+    /// Ends the file of blocks that is written to, if one is: it tells what it holds.
+    fn end_blocks(&mut self, now: UnixMillis) -> Result<(), DiskError> {
+        let Some(begun) = self.blocks.begun() else { return Ok(()) };
+        let file = self.shelf.file(begun)?;
+        self.contents.write(&mut self.blocks, &file, now)
+    }
+
     /// Takes from the batch what is on the disk. A block of a log that refused half way may be there
     /// twice then: it replaces itself.
     fn append(&mut self, batch: &mut Batch, now: UnixMillis) -> Result<(), DiskError> {
@@ -132,6 +147,9 @@ impl Writer {
             places.push(self.blocks.append(&queued.block.record, now)?);
         }
         self.blocks.sync_if_any()?;
+        for (queued, place) in batch.blocks.iter().zip(&places) {
+            self.contents.note(*place, queued.block.bodies_at);
+        }
         for (QueuedBlock { block, shelving }, place) in batch.blocks.drain(..).zip(places) {
             let offset = place.offset() + u64::from(block.bodies_at);
             // Nobody else sets it; where the file cannot be opened, memory keeps what it has.
