@@ -123,12 +123,12 @@ struct OnDisk {
     entries: Vec<EntryPlace>,
 }
 
-/// Where a block is, and its head.
+/// Where the head of a block is, and the block.
 struct Head {
     file: Arc<ShelfFile>,
-    place: Place,
-    head_at: u64,
+    at: u64,
     length: usize,
+    block: Place,
 }
 
 /// Where an entry of the journal is.
@@ -169,8 +169,8 @@ fn find_blocks(shelf: &mut Shelf, nodes: &mut Nodes) -> Result<GoneThrough, Disk
         })
     };
     let (log, cut) = Log::open_with(shelf.folder().to_owned(), whole)?;
-    for (node, place, head_at, length) in found {
-        let head = Head { file: shelf.file(place.file)?, place, head_at, length };
+    for (node, block, at, length) in found {
+        let head = Head { file: shelf.file(block.file)?, at, length, block };
         nodes.entry(node).or_default().blocks.push(head);
     }
     Ok(GoneThrough { log, cut, broken })
@@ -210,7 +210,7 @@ fn take_in(nodes: Nodes, archives: &[Archive; 2], recovery: &impl Recovery) -> (
         let in_blocks = Cell::new(0);
         let blocks = blocks.into_iter().filter_map(|head| {
             let (block, bodies) =
-                head.read().map_err(|error| leave_out(&error, head.place)).ok()?;
+                head.read().map_err(|error| leave_out(&error, head.block)).ok()?;
             in_blocks.set(block.sequence);
             Some((block, bodies))
         });
@@ -235,10 +235,10 @@ impl EntryPlace {
 
 impl Head {
     fn read(&self) -> Result<(Block, Arc<Bodies>), DiskError> {
-        let Self { file, place, head_at, length } = self;
-        let mut head = vec![0; (*length).min(place.length() as usize)];
-        file.read(&mut head, *head_at)?;
-        let offset = place.offset() + *length as u64;
+        let Self { file, at, length, block } = self;
+        let mut head = vec![0; (*length).min(block.length() as usize)];
+        file.read(&mut head, *at)?;
+        let offset = block.offset() + *length as u64;
         Ok((Block::decode_head(&head)?, Arc::new(Bodies { file: Arc::clone(file), offset })))
     }
 }
