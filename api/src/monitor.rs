@@ -118,7 +118,7 @@ impl Monitor {
     /// The nodes that were measured, or that Kubernetes knows, sorted.
     pub(crate) fn nodes(&self) -> Vec<NodeName> {
         let mut names = self.store.nodes();
-        names.retain(|name| *name != self.nowhere);
+        names.retain(|name| !is_nowhere(name));
         let present = self.inventory.nodes().into_iter().filter(|node| node.ended_at.is_none());
         names.extend(present.filter_map(|node| node.name.parse::<NodeName>().ok()));
         names.sort_unstable();

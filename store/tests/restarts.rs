@@ -73,7 +73,7 @@ fn ingest(store: &Store, number: i64, pods: usize) {
     store.ingest(&tick(number, pods), UnixMillis(START + number * STEP)).unwrap();
 }
 
-fn everything(store: &Store, pods: usize) -> Vec<(Vec<Sample>, Option<Sample>)> {
+fn everything(store: &Store, pods: usize) -> Everything {
     let range = TimeRange { from: UnixMillis(0), to: UnixMillis(i64::MAX) };
     let read = |view: &kubemonitor_store::NodeView<'_>| {
         let of = |pod: usize| view.find(EntityKind::Pod, &self::pod(pod));
@@ -163,8 +163,11 @@ fn newest_file(folder: &Path) -> PathBuf {
     files.pop().unwrap()
 }
 
-#[test]
-fn closing_leaves_blocks_and_nothing_to_replay() {
+/// What pods were like at each tick and are like now.
+type Everything = Vec<(Vec<Sample>, Option<Sample>)>;
+
+/// What a store that was closed leaves, and what it had.
+fn closed() -> (tempfile::TempDir, Everything) {
     let folder = tempfile::tempdir().unwrap();
     let store = opened(folder.path());
     for number in 0..50 {
@@ -173,6 +176,12 @@ fn closing_leaves_blocks_and_nothing_to_replay() {
     let before = everything(&store, 3);
     store.close();
     drop(store);
+    (folder, before)
+}
+
+#[test]
+fn closing_leaves_blocks_and_nothing_to_replay() {
+    let (folder, before) = closed();
     assert_eq!(fs::read_dir(folder.path().join("journal")).unwrap().count(), 0);
     let (store, recovered) = Store::open(settings(), &on_disk(folder.path())).unwrap();
     assert!(recovered.blocks > 0);
@@ -182,14 +191,7 @@ fn closing_leaves_blocks_and_nothing_to_replay() {
 
 #[test]
 fn a_file_that_was_ended_is_not_gone_through() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = opened(folder.path());
-    for number in 0..50 {
-        ingest(&store, number, 3);
-    }
-    let before = everything(&store, 3);
-    store.close();
-    drop(store);
+    let (folder, before) = closed();
     // Whoever went through the file would find its first block's head broken, and stop there.
     let file = newest_file(&folder.path().join("blocks"));
     let mut bytes = fs::read(&file).unwrap();

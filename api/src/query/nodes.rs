@@ -11,7 +11,7 @@ use super::{
 use crate::{
     errors::ApiError,
     model::{NodeFacts, NodeIdentity, NodeSample, Reading, Windowed},
-    monitor::{Monitor, now},
+    monitor::{Monitor, is_nowhere, now},
 };
 
 /// A node that was found.
@@ -46,7 +46,7 @@ pub(crate) fn node(monitor: &Monitor, name: &str) -> Result<Node, ApiError> {
 pub(crate) fn known(monitor: &Monitor, name: &str) -> Result<NodeName, ApiError> {
     let unknown = || ApiError::unknown("node", name);
     let node: NodeName = name.parse().map_err(|_| unknown())?;
-    let measured = node != monitor.nowhere && monitor.store.node(&node, |_| ()).is_some();
+    let measured = !is_nowhere(&node) && monitor.store.node(&node, |_| ()).is_some();
     if measured || monitor.inventory.node(name).is_some() { Ok(node) } else { Err(unknown()) }
 }
 

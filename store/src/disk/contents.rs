@@ -34,7 +34,7 @@ pub(super) fn is_contents(record: &[u8]) -> bool {
 pub(super) struct Contents(Vec<(Place, u32)>);
 
 /// A block that is told of.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Told<'a> {
     pub(super) place: Place,
     /// Where in the file its head is repeated.
@@ -87,7 +87,7 @@ pub(super) fn read(
     name: UnixMillis,
     file: &File,
     size: u64,
-    mut visit: impl FnMut(Told<'_>),
+    visit: impl FnMut(Told<'_>),
 ) -> io::Result<bool> {
     let mut tail = [0; TAIL];
     let Some(tail_at) = size.checked_sub(TAIL as u64) else { return Ok(false) };
@@ -99,30 +99,23 @@ pub(super) fn read(
         return Ok(false);
     };
     let start = size - (HEADER + record.len()) as u64;
-    if !are_all(name, entries, start) {
-        return Ok(false);
-    }
+    let (mut told, mut reached) = (Vec::new(), 0);
     let (mut entries, mut at) = (entries, start + HEADER as u64 + 1);
     while let Some((place, head)) = entry(name, entries) {
-        visit(Told { place, head_at: at + ENTRY as u64, head });
+        if place.offset() != reached + HEADER as u64 {
+            return Ok(false);
+        }
+        reached = place.offset() + u64::from(place.length());
+        told.push(Told { place, head_at: at + ENTRY as u64, head });
         let length = ENTRY + head.len();
         (entries, at) = (&entries[length..], at + length as u64);
     }
-    Ok(true)
-}
-
-/// Whether one block comes after the other from the beginning of the file to `end`, and all the bytes
-/// are of entries.
-fn are_all(name: UnixMillis, mut entries: &[u8], end: u64) -> bool {
-    let mut reached = 0;
-    while let Some((place, head)) = entry(name, entries) {
-        if place.offset() != reached + HEADER as u64 {
-            return false;
-        }
-        reached = place.offset() + u64::from(place.length());
-        entries = &entries[ENTRY + head.len()..];
+    // One block comes after the other, from the beginning of the file to here: all are told of.
+    let are_all = reached == start && entries.is_empty();
+    if are_all {
+        told.into_iter().for_each(visit);
     }
-    reached == end && entries.is_empty()
+    Ok(are_all)
 }
 
 /// Bytes of an entry before the head.

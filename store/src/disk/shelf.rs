@@ -13,7 +13,7 @@ use kubemonitor_model::UnixMillis;
 
 use super::{DiskError, log::file_name};
 
-/// A file of blocks, open for as long as chunks of it may be read.
+/// A file of a log, open for as long as anything of it may be read.
 #[derive(Debug)]
 pub(crate) struct ShelfFile {
     path: PathBuf,
@@ -46,7 +46,7 @@ impl ShelfFile {
     }
 }
 
-/// The files of blocks there are, by when they were begun.
+/// The files of a log that were asked for, by when they were begun.
 #[derive(Debug)]
 pub(super) struct Shelf {
     folder: PathBuf,
