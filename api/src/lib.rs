@@ -5,6 +5,7 @@
 //! a frame: `written` (who, how large) -> decode -> store.
 
 mod access;
+mod descriptors;
 mod errors;
 mod housekeeping;
 mod joins;
@@ -15,6 +16,7 @@ mod model;
 mod monitor;
 mod openapi;
 mod opened;
+mod process;
 mod pushed;
 mod query;
 mod routes;
@@ -27,6 +29,7 @@ pub use memory::avoid_huge_pages;
 pub use metrics_api::{MetricsApi, MetricsApiError};
 pub use monitor::Monitor;
 pub use opened::{OpenError, Opened};
+pub use process::{RunError, run};
 pub use server::{ListenError, Server};
 pub use settings::{
     Args, Certificate, MetricsApiSettings, MetricsApiSettingsError, Settings, SettingsError,

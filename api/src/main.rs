@@ -1,18 +1,14 @@
 //! `kubemonitor-api`: takes collectors' frames and answers over REST.
 
-mod descriptors;
-
 use std::{
     io::{self, IsTerminal},
     process::ExitCode,
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Parser;
-use futures::future::{FutureExt, OptionFuture};
-use kubemonitor_api::{Args, MetricsApi, Opened, Server, Settings, avoid_huge_pages};
+use kubemonitor_api::{Args, run};
 use kubemonitor_model::told;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// What programs end with after a wrong option.
@@ -28,48 +24,13 @@ fn main() -> ExitCode {
     }
     match run(settings) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&told(error.as_ref()), 1),
+        Err(error) => failed(&told(&error), 1),
     }
 }
 
 fn failed(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(status)
-}
-
-fn run(settings: Settings) -> anyhow::Result<()> {
-    avoid_huge_pages();
-    descriptors::raise_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(serve(settings))
-}
-
-async fn serve(settings: Settings) -> anyhow::Result<()> {
-    let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut int = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let Opened { monitor, client, watchers } = Opened::with(&settings).await?;
-    let server = Server::bind(settings.listen, monitor).await?;
-    tracing::info!(address = %server.address(), cluster = ?settings.cluster, "serving");
-    let metrics_api = match settings.metrics_api.zip(client) {
-        Some((settings, client)) => Some(MetricsApi::bind(settings, client, &server).await?),
-        None => None,
-    };
-    let stop = async {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
-    };
-    let stop = stop.shared();
-    let metrics_api = metrics_api.map(|metrics_api| metrics_api.serve(stop.clone()));
-    tokio::join!(server.serve(stop), OptionFuture::from(metrics_api));
-    if let Some(watchers) = watchers {
-        watchers.stop().await;
-    }
-    Ok(())
 }
 
 /// Logs lines of `key=value` to standard error, as containers do.

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 #[expect(dead_code, reason = "this test looks at the whole machine, not only at its own cgroups")]
-#[path = "../../../hostfs/tests/real_cgroups/cgroups.rs"]
+#[path = "../../../crates/hostfs/tests/real_cgroups/cgroups.rs"]
 mod cgroups;
 mod running;
 

@@ -1,6 +1,6 @@
 //! What this crate takes from the system to run threads and to tell the time: as it is or, under
 //! `cfg(shuttle)`, a model of it whose scheduler decides who goes on at every lock. The package in
-//! `store/interleavings` builds the crate that way, and has other locks in `parking_lot`'s place.
+//! `crates/store/interleavings` builds the crate that way, and has other locks in `parking_lot`'s place.
 
 #[cfg(shuttle)]
 pub use self::model::set_clock;

@@ -1,4 +1,4 @@
-//! Says that this is the model: `store/src/sync.rs` asks.
+//! Says that this is the model: `crates/store/src/sync.rs` asks.
 
 fn main() {
     println!("cargo::rustc-cfg=shuttle");

@@ -7,7 +7,7 @@ use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, QosClass, Row, 
 
 /// What stands between "```language" and "```" in the document.
 fn example(language: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/frame.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/frame.md");
     let document = fs::read_to_string(&path).expect("docs/frame.md");
     let (_, rest) = document.split_once(&format!("```{language}\n")).expect("the example");
     let (example, _) = rest.split_once("```").expect("the example's end");
