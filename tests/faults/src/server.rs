@@ -131,9 +131,9 @@ impl Server {
     /// # Panics
     /// If it gives no HTTP answer.
     pub fn get(&self, path: &str) -> Reply {
-        Request::get(path).send(self.address).unwrap_or_else(|error| {
-            panic!("GET {path}: {error}; the server said:\n{}", self.log())
-        })
+        Request::get(path)
+            .send(self.address)
+            .unwrap_or_else(|error| panic!("GET {path}: {error}; the server said:\n{}", self.log()))
     }
 
     /// What a question that must succeed is answered with.

@@ -18,11 +18,11 @@ pub fn tick(node: &str, sequence: u64, at: UnixMillis, pods: u32) -> Tick {
     let used_ns = u64::try_from(at.0).unwrap_or(0).wrapping_mul(100_000);
     let entity = |id, kind: EntityKind| {
         let mut row = Row::new(kind);
-        row.set(Metric::CpuUsageNs, Some(used_ns));
-        row.set(Metric::MemoryWorkingSetBytes, Some(1 << 20));
+        row.set(Metric::CpuUsage, Some(used_ns));
+        row.set(Metric::MemoryWorkingSet, Some(1 << 20));
         EntityRow { id, parent: None, qos: None, newborn: false, row }
     };
-    let mut rows = vec![entity(EntityId::Node, EntityKind::Node)];
+    let mut rows = vec![entity(EntityId::parse(node), EntityKind::Node)];
     for pod in 0..pods {
         rows.push(entity(EntityId::parse(&pod_uid(node, pod)), EntityKind::Pod));
     }

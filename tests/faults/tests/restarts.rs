@@ -1,7 +1,5 @@
 //! A server that is killed and started again.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
 use std::{thread, time::Duration};
 
 use kubemonitor_faults::{
