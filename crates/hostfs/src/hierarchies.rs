@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     HostRoots,
+    members::KillCount,
     procfs::mounts::{Controller, Hierarchy, controllers, hierarchies},
     text::words,
 };
@@ -70,6 +71,11 @@ impl Hierarchies {
             (true, false) => "v1",
             (false, _) => "v2",
         }
+    }
+
+    /// Where kills for want of memory are counted.
+    pub(crate) fn kill_count(&self) -> KillCount {
+        if self.legacy.memory.is_some() { KillCount::Flat } else { KillCount::Hierarchical }
     }
 
     /// Takes a hierarchy in, unless its controllers were found before or it is not to be seen.

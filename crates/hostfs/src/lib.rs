@@ -24,6 +24,7 @@
 //! it says, [`layout`] is one from a cgroup's path to what it is. They survive any input.
 
 pub mod cgroup;
+mod descriptors;
 mod disks;
 mod file;
 mod hierarchies;
@@ -33,6 +34,7 @@ pub mod layout;
 mod members;
 mod namespace;
 mod node;
+mod processes;
 pub mod procfs;
 mod text;
 mod tree;

@@ -9,15 +9,16 @@ use std::{
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 
 use crate::{
+    descriptors::OpenFile,
     file::Scratch,
     interfaces::{NodeInterfaces, counts_in_pod},
     layout::Place,
+    processes::{self, Folders},
     procfs::net_dev::{self, NetworkCounters},
-    text::{lines, number},
 };
 
-/// How many of a cgroup's processes are asked before it is given up for this tick.
-const TRIES: usize = 8;
+/// How many of an entity's processes are asked before it is given up for this tick.
+const TRIES: usize = 16;
 
 /// The node's own network namespace.
 #[derive(Debug)]
@@ -30,8 +31,8 @@ pub(crate) struct NodeNamespace {
 /// What tells one namespace from another. `/proc/<pid>/ns/net` would, but is closed to users
 /// without rights. `/proc/<pid>/net/dev` is open to all, and each namespace has one of its own, so
 /// that its inode does as well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Identity {
     device: u64,
     inode: u64,
 }
@@ -82,6 +83,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) folder: &'a Path,
     /// Its identity.
     pub(crate) inode: u64,
+    /// What it is, which tells what below it is its own.
+    pub(crate) place: &'a Place,
 }
 
 /// The network namespace of a pod or plain container.
@@ -99,8 +102,11 @@ pub(crate) enum PodNamespace {
         /// The cgroup that was asked.
         through: u64,
         /// Stays readable when the process has ended, as the namespace lives on with the others'.
-        net_dev: File,
+        net_dev: OpenFile,
+        identity: Option<Identity>,
     },
+    /// Its own, looked for at each tick since no descriptor is left.
+    InTurns { identity: Option<Identity> },
 }
 
 impl PodNamespace {
@@ -130,48 +136,64 @@ impl PodNamespace {
         let lives = |inode: &u64| candidates.clone().any(|candidate| candidate.inode == *inode);
         match self {
             Self::Own { through, .. } | Self::Nodes { through } if lives(through) => {}
-            _ => *self = Self::find(candidates, proc, node, scratch),
+            _ => {
+                let Some((through, net_dev)) = find(candidates, proc, scratch) else {
+                    *self = Self::Unknown;
+                    return None;
+                };
+                if node.is(&net_dev, scratch) {
+                    *self = Self::Nodes { through };
+                } else {
+                    let identity = Identity::of(&net_dev);
+                    match scratch.descriptors.keep(net_dev) {
+                        Ok(net_dev) => *self = Self::Own { through, net_dev, identity },
+                        Err(net_dev) => {
+                            *self = Self::InTurns { identity };
+                            return net_dev::sum(scratch.read(&net_dev)?, counts_in_pod);
+                        }
+                    }
+                }
+            }
         }
         let Self::Own { net_dev, .. } = self else { return None };
         net_dev::sum(scratch.read(net_dev)?, counts_in_pod)
     }
 
-    fn find<'a>(
-        candidates: impl Iterator<Item = Candidate<'a>>,
-        proc: &Path,
-        node: &NodeNamespace,
-        scratch: &mut Scratch,
-    ) -> Self {
-        let mut candidates: Vec<_> = candidates.collect();
-        // The oldest container is the sandbox, which lives as long as the pod.
-        candidates.sort_by_key(|candidate| candidate.inode);
-        for candidate in candidates {
-            let processes = candidate.folder.join("cgroup.procs");
-            let pids: Vec<u64> = pids(scratch, &processes).take(TRIES).collect();
-            for pid in pids {
-                let Ok(net_dev) = File::open(proc.join(format!("{pid}/net/dev"))) else { continue };
-                // The number may have gone to another process between the two steps.
-                if !pids_contain(scratch, &processes, pid) {
-                    continue;
-                }
-                let through = candidate.inode;
-                return if node.is(&net_dev, scratch) {
-                    Self::Nodes { through }
-                } else {
-                    Self::Own { through, net_dev }
-                };
-            }
+    /// What tells it from others, where it is not the node's and can be told.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        match self {
+            Self::Own { identity, .. } | Self::InTurns { identity } => *identity,
+            Self::Unknown | Self::Nodes { .. } => None,
         }
-        Self::Unknown
     }
 }
 
-/// The processes of a cgroup. Those of another PID namespace are 0.
-fn pids<'s>(scratch: &'s mut Scratch, processes: &Path) -> impl Iterator<Item = u64> + use<'s> {
-    let text = scratch.read_path(processes).unwrap_or_default();
-    lines(text).filter_map(number).filter(|&pid| pid > 0)
+/// The `net/dev` of a process in one of these cgroups or below, and the cgroup.
+fn find<'a>(
+    candidates: impl Iterator<Item = Candidate<'a>>,
+    proc: &Path,
+    scratch: &mut Scratch,
+) -> Option<(u64, File)> {
+    let mut candidates: Vec<_> = candidates.collect();
+    // The oldest container is the sandbox, which lives as long as the pod.
+    candidates.sort_by_key(|candidate| candidate.inode);
+    for Candidate { folder, inode, place } in candidates {
+        let mut tries = TRIES;
+        for folder in Folders::of(folder, place) {
+            let pids: Vec<u64> = processes::listed(scratch, &folder).take(tries).collect();
+            tries -= pids.len();
+            let found = pids.into_iter().find_map(|pid| net_dev_of(pid, &folder, proc, scratch));
+            if let Some(net_dev) = found {
+                return Some((inode, net_dev));
+            }
+        }
+    }
+    None
 }
 
-fn pids_contain(scratch: &mut Scratch, processes: &Path, pid: u64) -> bool {
-    pids(scratch, processes).any(|other| other == pid)
+/// The `net/dev` of a process in this very cgroup.
+fn net_dev_of(pid: u64, folder: &Path, proc: &Path, scratch: &mut Scratch) -> Option<File> {
+    let net_dev = File::open(proc.join(format!("{pid}/net/dev"))).ok()?;
+    // The number may have gone to another process between the two steps.
+    processes::listed(scratch, folder).any(|other| other == pid).then_some(net_dev)
 }

@@ -8,6 +8,10 @@ mod empty_pods;
 #[cfg(test)]
 mod fake_host;
 #[cfg(test)]
+mod mixed_drivers;
+#[cfg(test)]
+mod nested_nodes;
+#[cfg(test)]
 mod networks;
 #[cfg(test)]
 mod vanishing;
