@@ -9,11 +9,13 @@ use std::{
 use tracing::{info, warn};
 
 use crate::{
+    Explanation,
     descriptors::{Descriptors, Supply},
+    explain::{facts, verdicts},
     file::{ReadCost, Scratch},
     hierarchies::Hierarchies,
     layout::Place,
-    members::{EntityReading, Members},
+    members::{EMPTY_FOR, EntityReading, Members},
     node::{Node, NodeReading},
     tree::{Changes, Tree},
 };
@@ -165,18 +167,34 @@ impl Host {
     /// Who makes the cgroups of pods and containers, kubelet and the runtime themselves (`cgroupfs`) or
     /// `systemd` for them; `mixed` where they differ, `None` as long as there is no pod.
     pub fn cgroup_driver(&self) -> Option<&'static str> {
-        let by_systemd = self.members.of_pods().filter_map(|(place, path)| match place {
-            Place::Pod { .. } => Some(path.extension().is_some_and(|it| it == "slice")),
-            // A container's name that tells its pod is systemd's for kubelet alone.
-            _ => path.to_string_lossy().contains(':').then_some(false),
-        });
         let (mut systemd, mut cgroupfs) = (false, false);
-        by_systemd.for_each(|it| if it { systemd = true } else { cgroupfs = true });
+        for (place, path) in self.members.of_pods() {
+            let is_slice = path.extension().is_some_and(|it| it == "slice");
+            // A container's name that tells its pod is kubelet's for systemd, and no unit of it.
+            let is_misunderstood = path.to_string_lossy().contains(':');
+            let is_pod = matches!(place, Place::Pod { .. });
+            systemd |= is_misunderstood || is_pod && is_slice;
+            cgroupfs |= is_misunderstood || is_pod && !is_slice;
+        }
         match (systemd, cgroupfs) {
             (true, true) => Some("mixed"),
             (true, false) => Some("systemd"),
             (false, true) => Some("cgroupfs"),
             (false, false) => None,
+        }
+    }
+
+    /// What counts on this host, as what, and why.
+    pub fn explain(&mut self) -> Explanation {
+        let now = Instant::now();
+        self.read_at(now);
+        // As if it stayed so, so that what is empty shows.
+        self.read_at(now + EMPTY_FOR);
+        let driver = self.cgroup_driver();
+        let Self { roots, hierarchies, tree, members, scratch, .. } = self;
+        Explanation {
+            facts: facts(roots, hierarchies, members, driver, scratch),
+            cgroups: verdicts(tree, members, scratch),
         }
     }
 

@@ -26,6 +26,7 @@
 pub mod cgroup;
 mod descriptors;
 mod disks;
+mod explain;
 mod file;
 mod hierarchies;
 mod host;
@@ -40,6 +41,7 @@ mod text;
 mod tree;
 
 pub use cgroup::CgroupReading;
+pub use explain::{CgroupVerdict, CountsAs, Explanation};
 pub use file::ReadCost;
 pub use host::{Host, HostError, HostReading, HostRoots};
 pub use members::EntityReading;

@@ -59,9 +59,8 @@ pub(super) fn in_containers(name: &str) -> Place {
 /// `None` for what is no scope and nothing else that is known.
 pub(super) fn in_machines(name: &str) -> Option<Place> {
     match place(name) {
-        Some(Place::Part) if name.ends_with(".scope") => {
-            Some(Place::PlainContainer { id: EntityId::parse(name) })
-        }
+        // No other name is a part outside of an entity.
+        Some(Place::Part) => Some(Place::PlainContainer { id: EntityId::parse(name) }),
         place => place,
     }
 }

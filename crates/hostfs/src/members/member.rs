@@ -116,7 +116,7 @@ impl Member {
     /// Makes its figures from those of its cgroups.
     pub(super) fn compose(&mut self, sources: &[Source], kills: KillCount) {
         let reading = match self.entity.kind {
-            EntityKind::Pod => self.pod(sources, kills),
+            EntityKind::Pod => Some(self.pod(sources, kills)),
             EntityKind::Unit => self.unit(sources, kills),
             _ => self.cgroups.own.first().and_then(|&own| sources[own].reading),
         };
@@ -124,7 +124,7 @@ impl Member {
     }
 
     /// What a pod says: its own cgroup, and those of its containers that are elsewhere.
-    fn pod(&mut self, sources: &[Source], kills: KillCount) -> Option<CgroupReading> {
+    fn pod(&mut self, sources: &[Source], kills: KillCount) -> CgroupReading {
         let Cgroups { own, outside, inside } = &self.cgroups;
         let (own, outside) = (read(own, sources), read(outside, sources));
         let parts = own.clone().chain(outside.clone()).map(|(reading, _)| reading);
@@ -133,21 +133,21 @@ impl Member {
         let mut in_use = own.clone().filter(|(own, _)| is_only || own.pids != Some(0));
         let mut reading = match (in_use.next(), in_use.next(), outside.clone().next()) {
             (Some((only, _)), None, None) => *only,
-            _ => sum(own.clone().next().map(|(own, _)| own), parts),
+            _ => sum(own.clone().next().map(|(own, _)| own), &parts),
         };
-        let mut counters = self.outside.add(outside.map(|(_, meter)| meter));
+        let mut counters = self.outside.add(&outside.map(|(_, meter)| meter));
         for (place, counter) in counters.iter_mut().enumerate() {
             let add = |sum: u64, (_, own): (_, &Meter)| sum.checked_add(own.now(place)?);
             *counter = counter.and_then(|outside| own.clone().try_fold(outside, add));
         }
         if kills == KillCount::Flat {
             let known = read(inside, sources).filter(|(inside, _)| inside.oom_kills.is_some());
-            let inside = self.kills.add(known.map(|(_, meter)| meter))[OOM_KILLS];
+            let inside = self.kills.add(&known.map(|(_, meter)| meter))[OOM_KILLS];
             let kills = &mut counters[OOM_KILLS];
             *kills = kills.zip(inside).map(|(kills, inside)| kills.saturating_add(inside));
         }
         set_counters(&mut reading, counters);
-        Some(reading)
+        reading
     }
 
     /// What a unit says: its cgroup without the pods inside of it, which stand for themselves.
@@ -157,7 +157,7 @@ impl Member {
             let own_kills = reading.oom_kills;
             let new = || if self.started { Rest::of_known() } else { Rest::of_new() };
             let rest = self.rest.get_or_insert_with(new);
-            rest.take_from(&mut reading, read(&self.cgroups.inside, sources));
+            rest.take_from(&mut reading, &read(&self.cgroups.inside, sources));
             if kills == KillCount::Flat {
                 reading.oom_kills = own_kills;
             }

@@ -34,7 +34,7 @@ mod total;
 
 /// How long a pod or container without any process is taken for one that is about to start, or to
 /// start again.
-const EMPTY_FOR: Duration = Duration::from_secs(15);
+pub(crate) const EMPTY_FOR: Duration = Duration::from_secs(15);
 
 /// One pod, container or unit at one tick.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,11 +85,16 @@ impl Members {
         let place = self.sources.iter().position(|source| source.path == path)?;
         let mut members = self.all.iter();
         let member = members.find(|member| member.cgroups.own.contains(&place))?;
-        Some(match member {
-            member if member.aside => Telling::Leftover,
-            member if !member.started => Telling::NotStarted,
-            _ => Telling::Told,
-        })
+        Some(if member.is_told() { Telling::Told } else { Telling::Empty })
+    }
+
+    /// Whether there are pods in the unit of a cgroup.
+    pub(crate) fn holds_pods(&self, path: &Path) -> bool {
+        let unit = |member: &&Member| member.entity.kind == EntityKind::Unit;
+        let own =
+            |member: &&Member| member.cgroups.own.iter().any(|&own| self.sources[own].path == path);
+        let unit = self.all.iter().filter(unit).find(own);
+        unit.is_some_and(|unit| !unit.cgroups.inside.is_empty())
     }
 
     /// Begins a tick: what was new at the last one is so no more.
@@ -172,13 +177,15 @@ impl Members {
             for &own in &member.cgroups.own {
                 let source = &mut self.sources[own];
                 match source.cgroup.read(disks, scratch) {
-                    Ok(reading) => source.note(reading),
+                    Ok(reading) => source.note(&reading),
                     Err(_) => gone.push(source.path.clone()),
                 }
             }
         }
         if !gone.is_empty() {
-            gone.iter().for_each(|path| tree.disown(path));
+            for path in &gone {
+                tree.disown(path);
+            }
             let has_gone = |source: &Source| gone.iter().any(|path| source.path.starts_with(path));
             self.sources.retain(|source| !has_gone(source));
             self.arrange();
@@ -268,8 +275,6 @@ impl Members {
 pub(crate) enum Telling {
     /// It is told.
     Told,
-    /// Nothing has run in it yet.
-    NotStarted,
-    /// Nothing has run in it for a while.
-    Leftover,
+    /// Nothing has run in it yet, or for a while.
+    Empty,
 }

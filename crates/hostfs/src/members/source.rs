@@ -46,9 +46,9 @@ impl Source {
     }
 
     /// Takes a reading in.
-    pub(super) fn note(&mut self, reading: CgroupReading) {
-        self.meter.note(&counters(&reading), self.newborn);
-        self.reading = Some(reading);
+    pub(super) fn note(&mut self, reading: &CgroupReading) {
+        self.meter.note(&counters(reading), self.newborn);
+        self.reading = Some(*reading);
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) struct Meter {
 impl Meter {
     /// Takes the counters of a tick. Those that cannot be read at one tick have grown, at the next,
     /// since they were known last.
-    fn note(&mut self, now: &Counters, newborn: bool) {
+    pub(super) fn note(&mut self, now: &Counters, newborn: bool) {
         self.now = *now;
         for (place, now) in now.iter().enumerate() {
             let known = &mut self.known[place];

@@ -19,7 +19,10 @@ impl Total {
 
     /// Adds what each cgroup has counted since the tick before; at the first tick, all that it has. A
     /// sum is `None` at a tick at which one of its parts is.
-    pub(super) fn add<'a>(&mut self, parts: impl Iterator<Item = &'a Meter> + Clone) -> Counters {
+    pub(super) fn add<'a>(
+        &mut self,
+        parts: &(impl Iterator<Item = &'a Meter> + Clone),
+    ) -> Counters {
         let mut now = [None; 8];
         for (place, now) in now.iter_mut().enumerate() {
             let all = parts.clone().try_fold(0_u64, |sum, part| sum.checked_add(part.now(place)?));
@@ -43,7 +46,7 @@ fn grow<'a>(counter: &mut u64, parts: impl Iterator<Item = &'a Meter>, place: us
 /// be those of nobody.
 pub(super) fn sum<'a>(
     own: Option<&CgroupReading>,
-    parts: impl Iterator<Item = &'a CgroupReading> + Clone,
+    parts: &(impl Iterator<Item = &'a CgroupReading> + Clone),
 ) -> CgroupReading {
     let sum = |of: fn(&CgroupReading) -> Option<u64>| {
         parts.clone().try_fold(0_u64, |sum, part| sum.checked_add(of(part)?))
@@ -84,16 +87,16 @@ impl Rest {
     pub(super) fn take_from<'a>(
         &mut self,
         unit: &mut CgroupReading,
-        inside: impl Iterator<Item = (&'a CgroupReading, &'a Meter)> + Clone,
+        inside: &(impl Iterator<Item = (&'a CgroupReading, &'a Meter)> + Clone),
     ) {
-        let pods = self.inside.add(inside.clone().map(|(_, meter)| meter));
+        let pods = self.inside.add(&inside.clone().map(|(_, meter)| meter));
         let mut rest = counters(unit);
         for ((rest, pods), shown) in rest.iter_mut().zip(pods).zip(&mut self.shown) {
             *rest = rest.zip(pods).map(|(unit, pods)| unit.saturating_sub(pods).max(*shown));
             *shown = rest.unwrap_or(*shown);
         }
         set_counters(unit, rest);
-        let pods = sum(None, inside.map(|(reading, _)| reading));
+        let pods = sum(None, &inside.clone().map(|(reading, _)| reading));
         let less = |unit: Option<u64>, pods: Option<u64>| {
             unit.zip(pods).map(|(unit, pods)| unit.saturating_sub(pods))
         };
@@ -112,5 +115,79 @@ impl Rest {
             io_psi_full_ns: None,
             ..*unit
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What happens to one of three containers between two ticks.
+    #[derive(Clone, Debug)]
+    enum Event {
+        Uses(u64),
+        CannotBeRead,
+        IsReplaced,
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            6 => (0..1000_u64).prop_map(Event::Uses),
+            1 => Just(Event::CannotBeRead),
+            1 => Just(Event::IsReplaced),
+        ]
+    }
+
+    fn read(meter: &mut Meter, cpu: Option<u64>, newborn: bool) {
+        meter.note(&[cpu; 8], newborn);
+    }
+
+    proptest! {
+        #[test]
+        fn a_sum_never_falls_and_misses_only_what_nobody_read(
+            ticks in prop::collection::vec(prop::array::uniform3(event()), 1..30),
+        ) {
+            let mut total = Total::default();
+            let mut containers = [(Meter::default(), 7_u64, false); 3];
+            for (meter, cpu, _) in &mut containers {
+                read(meter, Some(*cpu), false);
+            }
+            let sum = |total: &mut Total, containers: &[(Meter, u64, bool); 3]| {
+                total.add(&containers.iter().map(|(meter, ..)| meter))[0]
+            };
+            let mut shown = sum(&mut total, &containers).unwrap();
+            prop_assert_eq!(shown, 21);
+            let mut used = 21;
+            for events in ticks {
+                let mut all_read = true;
+                for ((meter, cpu, newborn), event) in containers.iter_mut().zip(events) {
+                    match event {
+                        Event::Uses(more) => {
+                            *cpu += more;
+                            read(meter, Some(*cpu), *newborn);
+                        }
+                        Event::CannotBeRead => {
+                            read(meter, None, *newborn);
+                            all_read = false;
+                        }
+                        Event::IsReplaced => {
+                            used += *cpu;
+                            (*meter, *cpu, *newborn) = (Meter::default(), 5, true);
+                            read(meter, Some(5), true);
+                        }
+                    }
+                }
+                let now = sum(&mut total, &containers);
+                prop_assert_eq!(now.is_some(), all_read);
+                if let Some(now) = now {
+                    prop_assert!(now >= shown, "{} after {}", now, shown);
+                    shown = now;
+                    let living: u64 = containers.iter().map(|(_, cpu, _)| *cpu).sum();
+                    prop_assert_eq!(now, used - 21 + living);
+                }
+            }
+        }
     }
 }

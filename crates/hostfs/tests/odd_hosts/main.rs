@@ -6,6 +6,8 @@ mod broken_files;
 #[cfg(test)]
 mod empty_pods;
 #[cfg(test)]
+mod explained;
+#[cfg(test)]
 mod fake_host;
 #[cfg(test)]
 mod mixed_drivers;
@@ -13,6 +15,8 @@ mod mixed_drivers;
 mod nested_nodes;
 #[cfg(test)]
 mod networks;
+#[cfg(test)]
+mod trees;
 #[cfg(test)]
 mod vanishing;
 

@@ -2,7 +2,10 @@
 //! or none, and their containers lie elsewhere.
 
 use kubemonitor_hostfs::{CgroupReading, EntityReading, Host};
-use kubemonitor_model::EntityKind::{self, Container, Pod, Unit};
+use kubemonitor_model::{
+    EntityKind::{self, Container, Pod, Unit},
+    QosClass,
+};
 
 use crate::fake_host::{FakeHost, Snapshot};
 
@@ -87,10 +90,7 @@ fn such_a_pod_is_the_sum_of_its_containers_with_or_without_a_cgroup_of_its_own()
         assert_eq!(kinds(&read), expected, "{with_own}");
         let place = expected.iter().position(|kind| *kind == Pod).unwrap();
         let pod = &read.entities[place];
-        assert_eq!(
-            (pod.id.to_string(), pod.qos.map(|qos| qos.as_str())),
-            (UID.into(), Some("Burstable"))
-        );
+        assert_eq!((pod.id.to_string(), pod.qos), (UID.into(), Some(QosClass::Burstable)));
         let cgroup = &pod.cgroup;
         assert_eq!(cpu_us(cgroup), Some(2100));
         assert_eq!((cgroup.memory_usage, cgroup.pids), (Some(2000), Some(2)));

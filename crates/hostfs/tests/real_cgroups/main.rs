@@ -239,3 +239,44 @@ fn what_several_share_is_the_traffic_of_one() {
     assert_eq!(has(&mut host), [false, true, true]);
     assert_eq!(has(&mut host), [false, true, true]);
 }
+
+#[test]
+fn a_pod_whose_runtime_uses_another_driver_is_the_sum_of_its_containers() {
+    let Some(cgroups) = real_cgroups("mixed") else { return };
+    let pod = "kubepods-burstable-pod0f9d4c1e_1111_2222_3333_444455556666.slice";
+    let runtime = "system.slice/containerd.service";
+    let container =
+        |digit: char| format!("{runtime}/{pod}:cri-containerd:{}", digit.to_string().repeat(64));
+    cgroups.add(&format!("kubepods.slice/kubepods-burstable.slice/{pod}"));
+    cgroups.add(&container('a'));
+    cgroups.add(&container('b'));
+    let mut host = Host::open(cgroups.roots()).unwrap();
+    assert_eq!(entities(&mut host).len(), 1, "nothing has started but the runtime");
+    let work = "x=0; while [ $x -lt 20000 ]; do x=$((x+1)); done; exec sleep 60";
+    for digit in ['a', 'b'] {
+        cgroups.start(&container(digit), "sh", &["-c", work]);
+    }
+    let until = Instant::now() + Duration::from_secs(60);
+    let mut last = 0;
+    let cpu = |one: &EntityReading| one.cgroup.cpu_usage_ns.unwrap();
+    loop {
+        let found = entities(&mut host);
+        let [pod, a, b, _runtime] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((cpu(pod), pod.cgroup.pids), (cpu(a) + cpu(b), Some(2)));
+        let memory = |one: &EntityReading| one.cgroup.memory_working_set.unwrap();
+        assert_eq!(memory(pod), memory(a) + memory(b));
+        let done = cpu(pod) == last && last > 10_000_000;
+        last = cpu(pod);
+        if done {
+            break;
+        }
+        assert!(Instant::now() < until, "{last} ns used");
+        thread::sleep(Duration::from_millis(50));
+    }
+    cgroups.stop_all();
+    let stopped = cpu(&entities(&mut host)[0]);
+    assert!(stopped >= last);
+    cgroups.remove(&container('a'));
+    let without = entities(&mut host);
+    assert_eq!((without.len(), cpu(&without[0])), (3, stopped), "what it used stays used");
+}
