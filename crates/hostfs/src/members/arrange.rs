@@ -123,10 +123,12 @@ fn recall(all: &mut [(usize, Member)], pods: &BTreeSet<EntityId>, sources: &[Sou
         let pod = member.cgroups.own.first().or(member.cgroups.outside.first());
         let pod = pod.and_then(|&place| sources[place].pod());
         if pod.is_some_and(|pod| pods.contains(pod)) {
-            member.aside = false;
             if kind == EntityKind::Pod {
                 member.empty = None;
+                // Nothing ran in it until this container came, however long that took.
+                member.waited |= member.aside && !member.started;
             }
+            member.aside = false;
         }
     }
 }

@@ -99,6 +99,19 @@ fn kills_in_containers_are_the_pods_too() {
 }
 
 #[test]
+fn kills_in_a_container_that_has_gone_stay_the_pods() {
+    use fake_host::{Snapshot, container};
+    let host = FakeHost::v1();
+    let mut open = host.open();
+    let mut kills = || Snapshot::of(&mut open).pod().cgroup.oom_kills;
+    assert_eq!(kills(), Some(26));
+    host.remove(&format!("sys/fs/cgroup/memory/{}", container('a')));
+    assert_eq!(kills(), Some(26));
+    host.add_v1(&container('b'));
+    assert_eq!(kills(), Some(39));
+}
+
+#[test]
 fn a_kernel_without_psi_has_no_pressure_and_all_else() {
     let host = FakeHost::v2();
     host.remove("proc/pressure");
