@@ -280,3 +280,30 @@ fn a_pod_whose_runtime_uses_another_driver_is_the_sum_of_its_containers() {
     let without = entities(&mut host);
     assert_eq!((without.len(), cpu(&without[0])), (3, stopped), "what it used stays used");
 }
+
+#[test]
+fn pods_on_the_network_of_a_node_that_is_a_container_have_none_of_their_own() {
+    let Some(cgroups) = real_cgroups("kind") else { return };
+    let node = format!("docker/{}", "d".repeat(64));
+    let init = format!("{node}/init.scope");
+    let pod = |number: usize| {
+        let uid = format!("0f9d4c1e-1111-2222-3333-44445555666{number}");
+        format!("{node}/kubelet/kubepods/pod{uid}/{}", number.to_string().repeat(64))
+    };
+    let places = [&init, &pod(0), &pod(1)];
+    places.iter().for_each(|place| cgroups.add(place));
+    let holder = cgroups.start(&init, "unshare", ALONE);
+    cgroups.start(&pod(1), "unshare", ALONE);
+    thread::sleep(Duration::from_millis(300));
+    let net = format!("--net=/proc/{holder}/ns/net");
+    cgroups.start(&pod(0), "nsenter", &[&net, "sleep", "60"]);
+    thread::sleep(Duration::from_millis(300));
+    let mut host = Host::open(cgroups.roots()).unwrap();
+    let found = entities(&mut host);
+    let has: Vec<bool> = found.iter().map(|one| one.network.is_some()).collect();
+    // The node, then each pod with its container.
+    assert_eq!(has, [true, false, false, true, false]);
+    let [node, rest @ ..] = &found[..] else { panic!("no node") };
+    assert_eq!(node.cgroup.pids, Some(1), "without its pods");
+    assert!(rest.iter().all(|one| one.cgroup.pids == Some(1)));
+}
