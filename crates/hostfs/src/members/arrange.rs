@@ -125,8 +125,6 @@ fn recall(all: &mut [(usize, Member)], pods: &BTreeSet<EntityId>, sources: &[Sou
         if pod.is_some_and(|pod| pods.contains(pod)) {
             if kind == EntityKind::Pod {
                 member.empty = None;
-                // Nothing ran in it until this container came, however long that took.
-                member.waited |= member.aside && !member.started;
             }
             member.aside = false;
         }

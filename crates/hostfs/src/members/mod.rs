@@ -236,6 +236,13 @@ impl Members {
         for member in &mut self.all {
             member.waited = !member.started && !member.aside;
         }
+        // Of a pod with a container that is not read it is not known when it starts.
+        for place in 0..self.all.len() {
+            let Member { aside: true, entity, .. } = &self.all[place] else { continue };
+            if let Some(pod) = entity.parent {
+                self.all[pod].waited = false;
+            }
+        }
         // Those that are told have to be the first.
         let told = self.all.iter().filter(|member| member.is_told()).count();
         if told != self.told || self.all[..told].iter().any(|member| !member.is_told()) {
@@ -245,9 +252,15 @@ impl Members {
 
     /// Sets aside a container, or a pod with its containers.
     fn set_aside(&mut self, place: usize) {
-        self.all[place].aside = true;
-        for member in &mut self.all {
-            member.aside |= member.entity.parent == Some(place);
+        let with_it =
+            |at: usize, member: &Member| at == place || member.entity.parent == Some(place);
+        for at in 0..self.all.len() {
+            if with_it(at, &self.all[at]) {
+                self.all[at].aside = true;
+                for &own in &self.all[at].cgroups.own {
+                    self.sources[own].rest();
+                }
+            }
         }
     }
 
