@@ -102,10 +102,11 @@ impl Member {
     }
 
     /// Whether these cgroups have been made anew under the names of its own: it is another one then,
-    /// that counts from 0.
+    /// that counts from 0. A pod is not while it has containers elsewhere.
     pub(super) fn is_superseded_by(&self, own: &[usize], sources: &[Source]) -> bool {
         let is_known = |&own: &usize| self.inodes.contains(&sources[own].inode);
-        !self.inodes.is_empty() && !own.is_empty() && !own.iter().any(is_known)
+        let is_all_there_was = self.cgroups.outside.is_empty() && !self.inodes.is_empty();
+        is_all_there_was && !own.is_empty() && !own.iter().any(is_known)
     }
 
     /// The cgroups whose sum it is.
