@@ -159,7 +159,7 @@ impl PodNamespace {
         net_dev::sum(scratch.read(net_dev)?, counts_in_pod)
     }
 
-    /// What tells it from others, where it is not the node's and can be told.
+    /// Its identity, where it is not the node's and is known.
     pub(crate) fn identity(&self) -> Option<Identity> {
         match self {
             Self::Own { identity, .. } | Self::InTurns { identity } => *identity,

@@ -47,7 +47,7 @@ impl Source {
 
     /// Takes note that it will not be read for a while. What it counts until then is nobody's increase:
     /// a tick's is that since the tick before.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn pause(&mut self) {
         self.newborn = false;
         self.reading = None;
         self.meter = Meter::default();
