@@ -159,9 +159,12 @@ fn value(evaluator: &Evaluator<'_>, expr: &Expr) -> Result<Value, QueryError> {
         }
         Evaluated::Vector(columns) => columns,
     };
-    let named = columns.into_iter().map(|column| match column.drops_name {
-        true => Column { labels: column.labels.without_metric(), drops_name: false, ..column },
-        false => column,
+    let named = columns.into_iter().map(|column| {
+        if column.drops_name {
+            Column { labels: column.labels.without_metric(), drops_name: false, ..column }
+        } else {
+            column
+        }
     });
     let columns = merged(named.collect())?;
     if !is_range {
@@ -175,7 +178,10 @@ fn value(evaluator: &Evaluator<'_>, expr: &Expr) -> Result<Value, QueryError> {
         .into_iter()
         .map(|Column { labels, values, .. }| {
             let present = steps.times().zip(values).filter(|(_, value)| is_present(*value));
-            Series { labels, points: present.map(|(at_ms, value)| Point { at_ms, value }).collect() }
+            Series {
+                labels,
+                points: present.map(|(at_ms, value)| Point { at_ms, value }).collect(),
+            }
         })
         .filter(|series| !series.points.is_empty())
         .collect();

@@ -31,7 +31,9 @@ pub enum QueryError {
         limit: usize,
     },
     /// It took longer than it may.
-    #[error("the query has run for longer than {seconds} s: ask for less, or raise --query-timeout")]
+    #[error(
+        "the query has run for longer than {seconds} s: ask for less, or raise --query-timeout"
+    )]
     Timeout {
         /// What it may take.
         seconds: u64,

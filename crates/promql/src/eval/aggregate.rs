@@ -28,7 +28,7 @@ impl Evaluator<'_> {
             Aggregation::Topk | Aggregation::Bottomk => {
                 let counts = number()?;
                 let columns = self.vector(inner)?;
-                self.chosen(op, &counts, columns, grouping)
+                chosen(op, &counts, columns, grouping)
             }
             Aggregation::CountValues => {
                 let label = match parameter {
@@ -82,64 +82,6 @@ impl Evaluator<'_> {
         Ok(folded)
     }
 
-    /// The series with the highest or lowest values of each group.
-    fn chosen(
-        &self,
-        op: Aggregation,
-        counts: &[f64],
-        columns: Vec<Column>,
-        grouping: &Grouping,
-    ) -> Result<Vec<Column>, QueryError> {
-        if counts.iter().any(|count| count.is_nan()) {
-            return Err(QueryError::Execution("Parameter value is NaN".to_owned()));
-        }
-        if let Some(count) = counts.iter().find(|count| count.abs() >= 9.2e18) {
-            let message = format!("Scalar value {count} overflows int64");
-            return Err(QueryError::Execution(message));
-        }
-        let mut groups = Groups::default();
-        let numbers: Vec<usize> =
-            columns.iter().map(|column| groups.number(grouping.of(&column.labels))).collect();
-        let mut members = vec![Vec::new(); groups.into_labels().len()];
-        for (column, group) in numbers.into_iter().enumerate() {
-            members[group].push(column);
-        }
-        let order = |one: f64, other: f64| match (one.is_nan(), other.is_nan()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            _ if op == Aggregation::Topk => other.total_cmp(&one),
-            _ => one.total_cmp(&other),
-        };
-        let mut kept: Vec<Vec<f64>> =
-            columns.iter().map(|column| vec![ABSENT; column.values.len()]).collect();
-        let mut by_rank = Vec::new();
-        let mut ranked: Vec<usize> = Vec::new();
-        for members in &members {
-            for (step, count) in counts.iter().enumerate() {
-                by_rank.clear();
-                let present = members.iter().map(|column| (columns[*column].values[step], *column));
-                by_rank.extend(present.filter(|(value, _)| is_present(*value)));
-                by_rank.sort_by(|one, other| order(one.0, other.0));
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-                let count = if *count < 1.0 { 0 } else { *count as usize };
-                for &(value, column) in by_rank.iter().take(count) {
-                    kept[column][step] = value;
-                    ranked.push(column);
-                }
-            }
-        }
-        // Of one step, the order is that of rank; of several there is none to keep.
-        let mut is_taken = vec![false; columns.len()];
-        ranked.retain(|column| !std::mem::replace(&mut is_taken[*column], true));
-        let mut columns: Vec<Option<Column>> = columns.into_iter().map(Some).collect();
-        let chosen = ranked.into_iter().filter_map(|place| {
-            let column = columns[place].take()?;
-            Some(Column { values: std::mem::take(&mut kept[place]), ..column })
-        });
-        Ok(chosen.collect())
-    }
-
     /// How many series of each group have each value, which becomes a label.
     fn counted_values(
         &self,
@@ -171,6 +113,63 @@ impl Evaluator<'_> {
     }
 }
 
+/// The series with the highest or lowest values of each group.
+fn chosen(
+    op: Aggregation,
+    counts: &[f64],
+    columns: Vec<Column>,
+    grouping: &Grouping,
+) -> Result<Vec<Column>, QueryError> {
+    if counts.iter().any(|count| count.is_nan()) {
+        return Err(QueryError::Execution("Parameter value is NaN".to_owned()));
+    }
+    if let Some(count) = counts.iter().find(|count| count.abs() >= 9.2e18) {
+        let message = format!("Scalar value {count} overflows int64");
+        return Err(QueryError::Execution(message));
+    }
+    let mut groups = Groups::default();
+    let numbers: Vec<usize> =
+        columns.iter().map(|column| groups.number(grouping.of(&column.labels))).collect();
+    let mut members = vec![Vec::new(); groups.into_labels().len()];
+    for (column, group) in numbers.into_iter().enumerate() {
+        members[group].push(column);
+    }
+    let order = |one: f64, other: f64| match (one.is_nan(), other.is_nan()) {
+        (true, true) => Ordering::Equal,
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        _ if op == Aggregation::Topk => other.total_cmp(&one),
+        _ => one.total_cmp(&other),
+    };
+    let mut kept: Vec<Vec<f64>> =
+        columns.iter().map(|column| vec![ABSENT; column.values.len()]).collect();
+    let mut by_rank = Vec::new();
+    let mut ranked: Vec<usize> = Vec::new();
+    for members in &members {
+        for (step, count) in counts.iter().enumerate() {
+            by_rank.clear();
+            let present = members.iter().map(|column| (columns[*column].values[step], *column));
+            by_rank.extend(present.filter(|(value, _)| is_present(*value)));
+            by_rank.sort_by(|one, other| order(one.0, other.0));
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+            let count = if *count < 1.0 { 0 } else { *count as usize };
+            for &(value, column) in by_rank.iter().take(count) {
+                kept[column][step] = value;
+                ranked.push(column);
+            }
+        }
+    }
+    // Of one step, the order is that of rank; of several there is none to keep.
+    let mut is_taken = vec![false; columns.len()];
+    ranked.retain(|column| !std::mem::replace(&mut is_taken[*column], true));
+    let mut columns: Vec<Option<Column>> = columns.into_iter().map(Some).collect();
+    let chosen = ranked.into_iter().filter_map(|place| {
+        let column = columns[place].take()?;
+        Some(Column { values: std::mem::take(&mut kept[place]), ..column })
+    });
+    Ok(chosen.collect())
+}
+
 /// A value as a label shows it: in full, without an exponent.
 fn decimal(value: f64) -> String {
     if value.is_nan() {
@@ -197,8 +196,12 @@ fn fold(op: Aggregation, values: &mut dyn Iterator<Item = f64>) -> Option<f64> {
             all.for_each(|value| mean.add(value));
             mean.value()
         }
-        Aggregation::Min => all.fold(first, |least, v| if v < least || least.is_nan() { v } else { least }),
-        Aggregation::Max => all.fold(first, |most, v| if v > most || most.is_nan() { v } else { most }),
+        Aggregation::Min => {
+            all.fold(first, |least, v| if v < least || least.is_nan() { v } else { least })
+        }
+        Aggregation::Max => {
+            all.fold(first, |most, v| if v > most || most.is_nan() { v } else { most })
+        }
         Aggregation::Count => all.count() as f64,
         Aggregation::Stddev | Aggregation::Stdvar => {
             let mut variance = Variance::default();

@@ -18,7 +18,11 @@ impl Evaluator<'_> {
             (Evaluated::Scalar(left), Evaluated::Scalar(right)) => {
                 let values = left.into_iter().zip(right);
                 let of = |(left, right)| {
-                    if op.is_comparison() { truth(op.holds(left, right)) } else { op.of(left, right) }
+                    if op.is_comparison() {
+                        truth(op.holds(left, right))
+                    } else {
+                        op.of(left, right)
+                    }
                 };
                 Ok(Evaluated::Scalar(values.map(of).collect()))
             }
@@ -79,14 +83,16 @@ impl Evaluator<'_> {
         mut right: Vec<Column>,
         matching: &Matching,
     ) -> Result<Vec<Column>, QueryError> {
-        let (kept, other) = if op == Operator::Or { (&mut right, &left) } else { (&mut left, &right) };
+        let (kept, other) =
+            if op == Operator::Or { (&mut right, &left) } else { (&mut left, &right) };
         let mut groups = Groups::default();
         // At which steps the other side has something in each group.
         let there: Vec<Vec<bool>> = groups
             .sorted(other, |labels| matching.of(labels))
             .into_iter()
             .map(|members| {
-                let has = |step: usize| members.iter().any(|column| is_present(column.values[step]));
+                let has =
+                    |step: usize| members.iter().any(|column| is_present(column.values[step]));
                 (0..self.steps.count).map(has).collect()
             })
             .collect();
@@ -121,7 +127,12 @@ impl Evaluator<'_> {
         let partners = groups.sorted(one, |labels| binary.matching.of(labels));
         let has_many = self.steps_with_any(many);
         for partners in partners.iter().filter(|partners| partners.len() > 1) {
-            self.check_unique(binary, partners, &has_many, if one_is_left { "left" } else { "right" })?;
+            self.check_unique(
+                binary,
+                partners,
+                &has_many,
+                if one_is_left { "left" } else { "right" },
+            )?;
         }
         let mut results = Results::default();
         // Which steps of a group have met their partner.
@@ -134,7 +145,8 @@ impl Evaluator<'_> {
                 meet(&mut met[group], column, partners)?;
             }
             for partner in partners {
-                let (left, right) = if one_is_left { (*partner, column) } else { (column, *partner) };
+                let (left, right) =
+                    if one_is_left { (*partner, column) } else { (column, *partner) };
                 let Some(values) = pairs(binary, &left.values, &right.values) else { continue };
                 let (labels, drops_name) = self.labels_of_pair(binary, column, partner);
                 results.add(labels, drops_name, values)?;
@@ -181,7 +193,9 @@ impl Evaluator<'_> {
         match &binary.cardinality {
             Cardinality::OneToOne => {
                 labels = match &binary.matching {
-                    Matching::On(names) => labels.filtered(|name| names.iter().any(|on| on == name)),
+                    Matching::On(names) => {
+                        labels.filtered(|name| names.iter().any(|on| on == name))
+                    }
                     Matching::Ignoring(names) => {
                         labels.filtered(|name| names.iter().all(|ignored| ignored != name))
                     }

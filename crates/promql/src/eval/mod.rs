@@ -74,7 +74,7 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) steps: Steps,
 }
 
-impl<'a> Evaluator<'a> {
+impl Evaluator<'_> {
     /// The values of an expression that is no range.
     pub(crate) fn evaluate(&self, expr: &Expr) -> Result<Evaluated, QueryError> {
         self.context.budget.check()?;

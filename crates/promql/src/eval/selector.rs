@@ -75,10 +75,8 @@ impl Evaluator<'_> {
     /// The times that a selector looks at, one a step.
     pub(super) fn shifted(&self, shift: Shift) -> Vec<i64> {
         let moment = shift.moment(self.context.query);
-        let shifted = self
-            .steps
-            .times()
-            .map(|time| moment.unwrap_or(time).saturating_sub(shift.offset_ms));
+        let shifted =
+            self.steps.times().map(|time| moment.unwrap_or(time).saturating_sub(shift.offset_ms));
         shifted.collect()
     }
 }

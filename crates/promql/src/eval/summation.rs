@@ -92,24 +92,32 @@ mod tests {
     #[test]
     fn what_rounding_would_lose_is_kept() {
         let mut sum = Sum::default();
-        [1.0, 1e100, 1.0, -1e100].map(|value| sum.add(value));
+        for value in [1.0, 1e100, 1.0, -1e100] {
+            sum.add(value);
+        }
         assert!((sum.value() - 2.0).abs() < f64::EPSILON);
         let mut infinite = Sum::default();
-        [f64::INFINITY, 1.0].map(|value| infinite.add(value));
+        for value in [f64::INFINITY, 1.0] {
+            infinite.add(value);
+        }
         assert!(infinite.value().is_infinite());
     }
 
     #[test]
     fn a_mean_survives_a_sum_that_overflows() {
         let mut mean = Mean::default();
-        [f64::MAX, f64::MAX, f64::MAX].map(|value| mean.add(value));
+        for value in [f64::MAX; 3] {
+            mean.add(value);
+        }
         assert!((mean.value() / f64::MAX - 1.0).abs() < 1e-12);
     }
 
     #[test]
     fn equal_values_do_not_vary() {
         let mut variance = Variance::default();
-        [7.5, 7.5, 7.5].map(|value| variance.add(value));
+        for value in [7.5; 3] {
+            variance.add(value);
+        }
         assert!(variance.value().abs() < f64::EPSILON);
     }
 }

@@ -51,7 +51,8 @@ pub(super) fn call(
         let mut values = evaluator.empty_values()?;
         for (step, into) in values.iter_mut().enumerate() {
             buckets.clear();
-            let at_step = histogram.buckets.iter().map(|(bound, column)| (*bound, column.values[step]));
+            let at_step =
+                histogram.buckets.iter().map(|(bound, column)| (*bound, column.values[step]));
             let present = at_step.filter(|(_, count)| is_present(*count));
             buckets.extend(present.map(|(bound, count)| Bucket { bound, count }));
             if buckets.is_empty() {
@@ -94,7 +95,8 @@ fn histograms<'a>(
         let text = column.labels.get(BOUND);
         let Some(bound) = bound(text) else {
             let name = column.labels.metric();
-            let of = if name.is_empty() { String::new() } else { format!(" for metric name {name:?}") };
+            let of =
+                if name.is_empty() { String::new() } else { format!(" for metric name {name:?}") };
             let message =
                 format!("bucket label \"le\" is missing or has a malformed value of {text:?}{of}");
             evaluator.context.notes.warn(at, message);
@@ -143,7 +145,8 @@ fn prepared(buckets: &mut Vec<Bucket>) -> Option<bool> {
         if place == 0 || bucket.count > highest {
             highest = bucket.count;
         } else if bucket.count < highest {
-            is_fixed |= (highest - bucket.count).abs() > ROUNDING * highest.abs().max(bucket.count.abs());
+            is_fixed |=
+                (highest - bucket.count).abs() > ROUNDING * highest.abs().max(bucket.count.abs());
             bucket.count = highest;
         }
     }

@@ -186,7 +186,8 @@ pub(crate) fn call(
 
 /// The argument at a place.
 fn argument(args: &[Expr], place: usize) -> Result<&Expr, QueryError> {
-    args.get(place).ok_or_else(|| QueryError::Execution("the function lacks an argument".to_owned()))
+    args.get(place)
+        .ok_or_else(|| QueryError::Execution("the function lacks an argument".to_owned()))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds fit 53 bits")]
@@ -207,8 +208,10 @@ fn conversion(
         Function::Scalar => {
             let columns = evaluator.vector(arg)?;
             let only = |step: usize| {
-                let mut present =
-                    columns.iter().map(|c| c.values[step]).filter(|v| crate::absent::is_present(*v));
+                let mut present = columns
+                    .iter()
+                    .map(|c| c.values[step])
+                    .filter(|v| crate::absent::is_present(*v));
                 match (present.next(), present.next()) {
                     (Some(value), None) => value,
                     _ => f64::NAN,

@@ -19,8 +19,12 @@ pub(super) fn of(function: Function, values: &[f64]) -> Option<f64> {
             values.for_each(|value| sum.add(value));
             sum.value()
         }
-        Function::MinOverTime => values.fold(first, |least, v| if v < least || least.is_nan() { v } else { least }),
-        Function::MaxOverTime => values.fold(first, |most, v| if v > most || most.is_nan() { v } else { most }),
+        Function::MinOverTime => {
+            values.fold(first, |least, v| if v < least || least.is_nan() { v } else { least })
+        }
+        Function::MaxOverTime => {
+            values.fold(first, |most, v| if v > most || most.is_nan() { v } else { most })
+        }
         Function::CountOverTime => values.len() as f64,
         Function::StddevOverTime | Function::StdvarOverTime => {
             let mut variance = Variance::default();

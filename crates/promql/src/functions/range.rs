@@ -1,5 +1,7 @@
 //! Functions of the samples of a range.
 
+use std::cmp::Ordering;
+
 use super::{Function, argument, over_time, quantile};
 use crate::{
     QueryError,
@@ -36,10 +38,7 @@ pub(super) fn call(
     evaluator.without_names(columns)
 }
 
-fn quantile_over_time(
-    evaluator: &Evaluator<'_>,
-    args: &[Expr],
-) -> Result<Vec<Column>, QueryError> {
+fn quantile_over_time(evaluator: &Evaluator<'_>, args: &[Expr]) -> Result<Vec<Column>, QueryError> {
     let rank = argument(args, 0)?;
     let ranks = evaluator.scalar(rank)?;
     let windows = evaluator.windows(argument(args, 1)?, Function::QuantileOverTime.name())?;
@@ -83,9 +82,11 @@ fn of(function: Function, window: &Window<'_>) -> Option<f64> {
             let [before, last] = last_two(window)?;
             Some(last.1 - before.1)
         }
-        Function::Deriv => window.ends().and_then(|[first, _]| Some(regression(window, first.0)?.0)),
+        Function::Deriv => {
+            window.ends().and_then(|[first, _]| Some(regression(window, first.0)?.0))
+        }
         Function::Changes => Some(count_pairs(window, |one, other| {
-            one.to_bits() != other.to_bits() && !(one.is_nan() && other.is_nan()) && one != other
+            !(one.is_nan() && other.is_nan()) && one.partial_cmp(&other) != Some(Ordering::Equal)
         })),
         Function::Resets => Some(count_pairs(window, |one, other| other < one)),
         _ => over_time::of(function, window.values),

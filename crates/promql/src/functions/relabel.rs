@@ -26,7 +26,8 @@ pub(super) fn call(
     let relabelled = if function == Function::LabelReplace {
         let (replacement, source, pattern) = (text(2)?, text(3)?, text(4)?);
         let regex = Regex::new(&format!("^(?s:{pattern})$")).map_err(|error| {
-            let message = format!("invalid regular expression in label_replace(): {pattern}: {error}");
+            let message =
+                format!("invalid regular expression in label_replace(): {pattern}: {error}");
             QueryError::Execution(message)
         })?;
         columns

@@ -17,7 +17,8 @@ pub(super) fn call(
 ) -> Result<Vec<Column>, QueryError> {
     let mut columns = evaluator.vector(argument(args, 0)?)?;
     if evaluator.context.is_range {
-        let message = "sort is ineffective for range queries since results are always ordered by labels";
+        let message =
+            "sort is ineffective for range queries since results are always ordered by labels";
         evaluator.context.notes.warn(at, message);
         return Ok(columns);
     }

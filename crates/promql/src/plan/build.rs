@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use promql_parser::{
     label::{MatchOp as ParsedOp, Matchers},
     parser::{
-        self, AtModifier, BinModifier, Expr as Parsed, LabelModifier, Offset, VectorMatchCardinality,
+        self, AtModifier, BinModifier, Expr as Parsed, LabelModifier, Offset,
+        VectorMatchCardinality,
     },
 };
 
@@ -35,7 +36,13 @@ fn expression(parsed: &Parsed, places: &mut Places<'_>) -> Result<Expr, QueryErr
             (at, inner.node)
         }
         Parsed::NumberLiteral(number) => (places.find(Thing::Number), Node::Number(number.val)),
-        Parsed::StringLiteral(text) => (places.find(Thing::Text), Node::Text(text.val.clone())),
+        Parsed::StringLiteral(text) => {
+            let at = places.find(Thing::Text);
+            let is_utf8 = escaped_bytes_are_utf8(places.literal_from(at));
+            // Escapes can say bytes that are no text. Nothing is called so; it must not be taken for another.
+            let text = if is_utf8 { text.val.clone() } else { '\u{fffd}'.to_string() };
+            (at, Node::Text(text))
+        }
         Parsed::Unary(unary) => {
             let at = places.find(Thing::Minus);
             (at, Node::Negate(Box::new(expression(&unary.expr, places)?)))
@@ -159,6 +166,26 @@ fn matching(modifier: &BinModifier) -> (Matching, Cardinality) {
         }
     };
     (matching, cardinality)
+}
+
+/// Whether what `\xHH` and `\OOO` in a literal say is UTF-8.
+fn escaped_bytes_are_utf8(literal: &str) -> bool {
+    let (mut bytes, mut rest) = (Vec::new(), literal.as_bytes());
+    while let Some((&first, after)) = rest.split_first() {
+        let (digits, radix) = match (first, after) {
+            (b'\\', [b'x', high, low, ..]) => (vec![*high, *low], 16),
+            (b'\\', [a @ b'0'..=b'7', b, c, ..]) => (vec![*a, *b, *c], 8),
+            _ => {
+                bytes.push(first);
+                rest = after;
+                continue;
+            }
+        };
+        let digits = String::from_utf8_lossy(&digits).into_owned();
+        bytes.push(u8::from_str_radix(&digits, radix).unwrap_or(b'?'));
+        rest = &after[3..];
+    }
+    std::str::from_utf8(&bytes).is_ok()
 }
 
 fn aggregation(name: &str) -> Result<Aggregation, QueryError> {

@@ -4,8 +4,8 @@
 mod build;
 mod places;
 
-use crate::{Matcher, QueryError};
 pub use crate::functions::Function;
+use crate::{Matcher, QueryError};
 
 /// An expression.
 #[derive(Clone, Debug)]

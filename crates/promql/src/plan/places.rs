@@ -70,6 +70,11 @@ impl<'a> Places<'a> {
         began
     }
 
+    /// The literal, quotes and escapes and all, that ended where the search is now.
+    pub(super) fn literal_from(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
     /// Goes past a token if it is the next one.
     fn pass(&mut self, wanted: Token<'_>) {
         let before = self.at;
@@ -83,7 +88,9 @@ impl<'a> Places<'a> {
         loop {
             let (start, token) = self.token()?;
             match token {
-                Token::Name(word) if LABEL_LISTS.iter().any(|list| word.eq_ignore_ascii_case(list)) => {
+                Token::Name(word)
+                    if LABEL_LISTS.iter().any(|list| word.eq_ignore_ascii_case(list)) =>
+                {
                     let before = self.at;
                     if !self.skip_parentheses() {
                         self.at = before;
@@ -163,7 +170,8 @@ impl<'a> Places<'a> {
         let mut is_hex = false;
         self.length_while(|byte| {
             is_hex |= matches!(byte, b'x' | b'X');
-            let is_exponent = !is_hex && matches!(before, b'e' | b'E') && matches!(byte, b'+' | b'-');
+            let is_exponent =
+                !is_hex && matches!(before, b'e' | b'E') && matches!(byte, b'+' | b'-');
             before = byte;
             is_exponent || byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'_'
         })

@@ -50,7 +50,8 @@ fn at_once(expected: &Expected, value: &Value, at_ms: i64) -> Option<String> {
     match value {
         Value::Scalar(point) => {
             let wanted = expected.number?;
-            (!is_close(wanted, point.value)).then(|| format!("expected {wanted}, found {}", point.value))
+            (!is_close(wanted, point.value))
+                .then(|| format!("expected {wanted}, found {}", point.value))
         }
         Value::Text(text) => {
             let wanted = expected.text.as_ref()?;
@@ -72,7 +73,8 @@ fn at_once(expected: &Expected, value: &Value, at_ms: i64) -> Option<String> {
             let order = found.iter().map(|series| &series.labels);
             let wanted = expected.series.iter().map(|series| &series.labels);
             (expected.ordered && !order.eq(wanted)).then(|| {
-                let order: Vec<String> = found.iter().map(|series| series.labels.to_string()).collect();
+                let order: Vec<String> =
+                    found.iter().map(|series| series.labels.to_string()).collect();
                 format!("the order is {}", order.join(" "))
             })
         }
@@ -106,7 +108,9 @@ fn different(
         let points: Vec<Point> = (0..)
             .zip(&wanted.points)
             .filter_map(|(step, point): (i64, _)| match point {
-                Written::Float(value) => Some(Point { at_ms: start_ms + step * step_ms, value: *value }),
+                Written::Float(value) => {
+                    Some(Point { at_ms: start_ms + step * step_ms, value: *value })
+                }
                 Written::Nothing | Written::Histogram => None,
             })
             .collect();

@@ -65,7 +65,8 @@ fn end_of_metric(line: &str) -> usize {
     let name = bytes.iter().take_while(|b| !b.is_ascii_whitespace() && **b != b'{').count();
     let blank = bytes[name..].iter().take_while(|b| b.is_ascii_whitespace()).count();
     // Two braces begin a histogram.
-    let is_labels = line[name + blank..].starts_with('{') && !line[name + blank..].starts_with("{{");
+    let is_labels =
+        line[name + blank..].starts_with('{') && !line[name + blank..].starts_with("{{");
     if !is_labels {
         return name;
     }
@@ -203,7 +204,9 @@ pub(super) fn number(text: &str) -> Option<f64> {
             let whole = u64::from_str_radix(&lower[2..], 16).ok()?;
             whole.to_string().parse().ok()?
         }
-        lower if lower.starts_with(|c: char| c.is_ascii_digit() || c == '.') => lower.parse().ok()?,
+        lower if lower.starts_with(|c: char| c.is_ascii_digit() || c == '.') => {
+            lower.parse().ok()?
+        }
         _ => return None,
     };
     Some(sign * value)
@@ -256,7 +259,17 @@ mod tests {
         let numbers: Vec<_> = points.iter().map(|point| point.map(f64::to_bits)).collect();
         let of = |value: f64| Some(value.to_bits());
         let expected = [
-            of(5.0), of(1.0), of(3.0), of(5.0), None, None, None, of(7.0), of(7.0), of(1.0), of(0.0),
+            of(5.0),
+            of(1.0),
+            of(3.0),
+            of(5.0),
+            None,
+            None,
+            None,
+            of(7.0),
+            of(7.0),
+            of(1.0),
+            of(0.0),
             of(ABSENT),
         ];
         assert_eq!(numbers, expected);
@@ -272,7 +285,9 @@ mod tests {
 
     #[test]
     fn times_have_units_or_are_seconds() {
-        for (text, millis) in [("1h30m", 5_400_000), ("-5m", -300_000), ("0", 0), ("1.5", 1500), ("10ms", 10)] {
+        for (text, millis) in
+            [("1h30m", 5_400_000), ("-5m", -300_000), ("0", 0), ("1.5", 1500), ("10ms", 10)]
+        {
             assert_eq!(parse_duration_ms(text), Ok(millis), "{text}");
         }
         assert!(parse_duration_ms("5x").is_err() && parse_duration_ms("h").is_err());

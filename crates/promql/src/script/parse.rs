@@ -97,7 +97,12 @@ pub(super) fn parse(script: &str) -> Result<Vec<Command>, ScriptError> {
                 let step_ms = parse_duration_ms(rest.trim()).map_err(at)?;
                 let makes_histograms = word == "load_with_nhcb";
                 let has_start_times = block.iter().any(|(_, line)| line.contains("@st"));
-                Command::Load { step_ms, series: series(&block)?, makes_histograms, has_start_times }
+                Command::Load {
+                    step_ms,
+                    series: series(&block)?,
+                    makes_histograms,
+                    has_start_times,
+                }
             }
             _ if word.starts_with("eval") => {
                 Command::Eval(Box::new(eval(number, word, rest.trim(), &block)?))
@@ -110,17 +115,13 @@ pub(super) fn parse(script: &str) -> Result<Vec<Command>, ScriptError> {
 
 fn series(block: &[(usize, &str)]) -> Result<Vec<WrittenSeries>, ScriptError> {
     let written = block.iter().filter(|(_, line)| !line.contains("@st")).map(|(number, line)| {
-        notation::series(line).map_err(|error| ScriptError { line: *number, what: error.to_string() })
+        notation::series(line)
+            .map_err(|error| ScriptError { line: *number, what: error.to_string() })
     });
     written.collect()
 }
 
-fn eval(
-    line: usize,
-    word: &str,
-    rest: &str,
-    block: &[(usize, &str)],
-) -> Result<Eval, ScriptError> {
+fn eval(line: usize, word: &str, rest: &str, block: &[(usize, &str)]) -> Result<Eval, ScriptError> {
     let wrong = |what: &str| ScriptError { line, what: what.to_owned() };
     let time = |text: &str| {
         parse_duration_ms(text).map_err(|error| ScriptError { line, what: error.to_string() })
@@ -174,7 +175,8 @@ fn expect(expected: &mut Expected, line: &str) -> Result<(), NotationError> {
             "range" => {
                 let words: Vec<&str> = rest.split_whitespace().collect();
                 if let ["vector", "from", start, "to", _, "step", step] = words[..] {
-                    expected.range_vector = Some((parse_duration_ms(start)?, parse_duration_ms(step)?));
+                    expected.range_vector =
+                        Some((parse_duration_ms(start)?, parse_duration_ms(step)?));
                 }
             }
             _ => {

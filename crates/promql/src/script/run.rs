@@ -9,8 +9,7 @@ use super::{
 };
 use crate::{
     Answer, Engine, Labels, MemoryStorage, QueryError, Samples, Selection, Series, Storage,
-    StorageError, Value,
-    labels::NAME,
+    StorageError, Value, labels::NAME,
 };
 
 const HISTOGRAMS: &str = "native histograms";
@@ -191,10 +190,13 @@ fn is_experimental(query: &str) -> bool {
         matches!(word, "anchored" | "smoothed" | "fill" | "fill_left" | "fill_right" | "info")
     });
     // Durations that are computed.
-    let after = |sign: &str| query.split(sign).skip(1).any(|rest| {
-        let rest = rest.split([']', ')']).next().unwrap_or_default();
-        rest.contains(['+', '*', '/', '^', '%', '(']) || rest.trim_start_matches('-').contains('-')
-    });
+    let after = |sign: &str| {
+        query.split(sign).skip(1).any(|rest| {
+            let rest = rest.split([']', ')']).next().unwrap_or_default();
+            rest.contains(['+', '*', '/', '^', '%', '('])
+                || rest.trim_start_matches('-').contains('-')
+        })
+    };
     has_word || after("[") || after("offset")
 }
 
@@ -234,7 +236,11 @@ fn differs_over_a_range(
     wanted.sort_by(|one, other| one.0.cmp(other.0));
     let is_same = wanted.len() == found.len()
         && wanted.iter().zip(&found).all(|(wanted, found)| {
-            wanted.0 == found.0 && (wanted.1.to_bits() == found.1.to_bits() || wanted.1.is_nan() == found.1.is_nan() && (wanted.1.is_nan() || (wanted.1 - found.1).abs() <= 1e-9 * wanted.1.abs()))
+            wanted.0 == found.0
+                && (wanted.1.to_bits() == found.1.to_bits()
+                    || wanted.1.is_nan() == found.1.is_nan()
+                        && (wanted.1.is_nan()
+                            || (wanted.1 - found.1).abs() <= 1e-9 * wanted.1.abs()))
         });
     (!is_same).then(|| format!("over a range it is {found:?}, at once {wanted:?}"))
 }
