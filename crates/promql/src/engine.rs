@@ -76,7 +76,7 @@ impl Engine {
         at_ms: i64,
         cancelled: &AtomicBool,
     ) -> Result<Answer, QueryError> {
-        self.run(storage, query, Steps::once(at_ms), false, cancelled)
+        self.run(storage, query, Steps::once(at_ms), None, cancelled)
     }
 
     /// Evaluates a query at steps from one time to another (Unix ms). It ends early once `cancelled` is set.
@@ -101,7 +101,8 @@ impl Engine {
             let message = format!("exceeded maximum resolution of {limit} points per timeseries");
             return Err(QueryError::Execution(message));
         }
-        self.run(storage, query, Steps { start_ms, step_ms, count: count + 1 }, true, cancelled)
+        let steps = Steps { start_ms, step_ms, count: count + 1 };
+        self.run(storage, query, steps, Some((start_ms, end_ms)), cancelled)
     }
 
     fn run(
@@ -109,7 +110,7 @@ impl Engine {
         storage: &dyn Storage,
         query: &str,
         steps: Steps,
-        is_range: bool,
+        range_ms: Option<(i64, i64)>,
         cancelled: &AtomicBool,
     ) -> Result<Answer, QueryError> {
         let expr = Expr::parse(query)?;
@@ -118,8 +119,8 @@ impl Engine {
             storage,
             budget: &budget,
             notes: &notes,
-            query: steps,
-            is_range,
+            asked_ms: range_ms.unwrap_or((steps.start_ms, steps.start_ms)),
+            is_range: range_ms.is_some(),
             lookback_ms: millis(self.lookback),
             subquery_step_ms: millis(self.subquery_step),
             delays_name_removal: self.delays_name_removal,

@@ -46,11 +46,6 @@ impl Steps {
             self.start_ms.saturating_add(after)
         })
     }
-
-    pub(crate) fn last_ms(self) -> i64 {
-        let after = i64::try_from(self.count - 1).unwrap_or(i64::MAX);
-        self.start_ms.saturating_add(after.saturating_mul(self.step_ms))
-    }
 }
 
 /// What all parts of one query's evaluation share.
@@ -58,8 +53,8 @@ pub(crate) struct Context<'a> {
     pub(crate) storage: &'a dyn Storage,
     pub(crate) budget: &'a Budget<'a>,
     pub(crate) notes: &'a Notes,
-    /// The steps of the query itself: what `@ start()` and `@ end()` mean.
-    pub(crate) query: Steps,
+    /// From when to when (Unix ms) the query was asked: what `@ start()` and `@ end()` mean.
+    pub(crate) asked_ms: (i64, i64),
     /// It was asked over a range.
     pub(crate) is_range: bool,
     pub(crate) lookback_ms: i64,

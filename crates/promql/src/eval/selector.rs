@@ -1,6 +1,6 @@
 //! The newest sample of each series at each step.
 
-use super::{Column, Evaluator, Steps};
+use super::{Column, Evaluator};
 use crate::{
     QueryError, Samples, Selection,
     absent::is_present,
@@ -74,7 +74,7 @@ impl Evaluator<'_> {
 
     /// The times that a selector looks at, one a step.
     pub(super) fn shifted(&self, shift: Shift) -> Vec<i64> {
-        let moment = shift.moment(self.context.query);
+        let moment = shift.moment(self.context.asked_ms);
         let shifted =
             self.steps.times().map(|time| moment.unwrap_or(time).saturating_sub(shift.offset_ms));
         shifted.collect()
@@ -83,10 +83,10 @@ impl Evaluator<'_> {
 
 impl Shift {
     /// The time of `@`, if there is one.
-    pub(super) fn moment(self, query: Steps) -> Option<i64> {
+    pub(super) fn moment(self, (start_ms, end_ms): (i64, i64)) -> Option<i64> {
         self.at.map(|at| match at {
-            At::Start => query.start_ms,
-            At::End => query.last_ms(),
+            At::Start => start_ms,
+            At::End => end_ms,
             At::Time(at_ms) => at_ms,
         })
     }

@@ -22,7 +22,7 @@ pub(super) fn call(
                 if least[step] > most[step] {
                     return ABSENT;
                 }
-                least_of(most[step], most_of(least[step], value))
+                most_of(least[step], least_of(most[step], value))
             })
         }
         Function::ClampMin => {
@@ -59,14 +59,20 @@ fn stepwise(mut columns: Vec<Column>, of: impl Fn(usize, f64) -> f64) -> Vec<Col
     columns
 }
 
-/// The greater one; NaN if one of them is.
+/// The greater one; NaN if one of them is, unless nothing can be greater than the other.
 fn most_of(one: f64, other: f64) -> f64 {
-    if one.is_nan() || other.is_nan() { f64::NAN } else { one.max(other) }
+    if one == f64::INFINITY || other == f64::INFINITY {
+        f64::INFINITY
+    } else if one.is_nan() || other.is_nan() {
+        f64::NAN
+    } else {
+        one.max(other)
+    }
 }
 
-/// The lesser one; NaN if one of them is.
+/// The lesser one; NaN if one of them is, unless nothing can be less than the other.
 fn least_of(one: f64, other: f64) -> f64 {
-    if one.is_nan() || other.is_nan() { f64::NAN } else { one.min(other) }
+    -most_of(-one, -other)
 }
 
 fn of(function: Function, value: f64) -> f64 {

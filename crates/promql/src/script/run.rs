@@ -158,6 +158,12 @@ fn outcome(engine: &Engine, loaded: &Loaded, eval: &Eval) -> Outcome {
             let is_histogram = why.contains("histogram") || what.contains("histogram");
             Outcome::Skipped(if is_histogram { HISTOGRAMS } else { EXPERIMENTAL })
         }
+        // Operators that cut histograms.
+        (Err(QueryError::Parse(_)), _)
+            if eval.query.contains(">/") || eval.query.contains("</") =>
+        {
+            Outcome::Skipped(HISTOGRAMS)
+        }
         (Err(QueryError::Parse(_)), _) if is_experimental(&eval.query) => {
             Outcome::Skipped(EXPERIMENTAL)
         }
