@@ -29,7 +29,11 @@ pub struct Trailer {
 }
 
 impl Trailer {
-    pub(crate) fn of(footer: &[u8]) -> Result<Self, BlockError> {
+    /// The trailer of a footer.
+    ///
+    /// # Errors
+    /// If the footer is longer than the format can say.
+    pub fn of(footer: &[u8]) -> Result<Self, BlockError> {
         let footer_length = u32::try_from(footer.len())
             .map_err(|_| BlockError::TooLarge { what: "a footer of 4 GiB" })?;
         Ok(Self { footer_length, checksum: crc32fast::hash(footer) })

@@ -67,11 +67,11 @@ fn block(all: &[ModelSeries]) -> Vec<u8> {
     for series in all {
         let mut written = builder.series(series.kind, series.id.clone(), b"of the series".to_vec());
         for (tick, present, restarted, values) in &series.rows {
-            written.row(ticks[*tick], *present, *restarted, values).unwrap();
+            written.row(ticks[*tick], *present, *restarted, values).expect("ticks ascend");
         }
         written.end();
     }
-    builder.finish().unwrap()
+    builder.finish().expect("it fits")
 }
 
 /// Tick, value, and whether the counter had started anew.
