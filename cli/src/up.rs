@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
-use kubemonitor_api::{Access, Opened, Server, StorageArgs};
+use kubemonitor_api::{Access, Opened, Prefix, Server, StorageArgs};
 use kubemonitor_hostfs::HostRoots;
 use kubemonitor_inventory::Cluster;
 use kubemonitor_model::{Interval, NodeName};
@@ -81,6 +81,7 @@ pub(crate) async fn run(args: Args, stop: impl Future<Output = ()>) -> anyhow::R
         listen: SocketAddr::new(args.address, args.port),
         storage: args.storage.storage(),
         access: Access::Open,
+        base_path: Prefix::default(),
         cluster: args.kubeconfig.map(|file| Cluster::Kubeconfig(vec![file])),
         metrics_api: None,
         log: String::new(),

@@ -10,7 +10,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use futures::future::{FutureExt, OptionFuture};
 use kube::Client;
-use kubemonitor_api::{Access, MetricsApi, Monitor, Server, Settings, Storage};
+use kubemonitor_api::{Access, MetricsApi, Monitor, Prefix, Server, Settings, Storage};
 use kubemonitor_inventory::Inventory;
 use kubemonitor_model::Tick;
 use kubemonitor_store::Settings as Limits;
@@ -40,6 +40,7 @@ pub(crate) fn settings() -> Settings {
         listen: ([127, 0, 0, 1], 0).into(),
         storage: Storage { limits: Limits { max_series: 1000, ..Limits::default() }, disk: None },
         access: Access::Open,
+        base_path: Prefix::default(),
         cluster: None,
         metrics_api: None,
         log: String::new(),
@@ -62,7 +63,12 @@ impl Running {
         inventory: Inventory,
         cluster: Option<Client>,
     ) -> Self {
-        Self::of(settings, Monitor::open(settings, inventory).unwrap(), cluster).await
+        let monitor = Monitor::open(settings, inventory).unwrap();
+        let monitor = match &cluster {
+            Some(client) => monitor.trusting(client),
+            None => monitor,
+        };
+        Self::of(settings, monitor, cluster).await
     }
 
     /// A server that has been opened.
