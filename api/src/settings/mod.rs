@@ -29,8 +29,8 @@ pub struct Args {
     writing: writing::WriteArgs,
     /// What a proxy puts before all paths, such as `/kubemonitor`. Where the proxy says so itself
     /// (`X-Forwarded-Prefix`), this is not needed.
-    #[arg(long, env = "BASE_PATH", value_name = "PATH", default_value = "")]
-    base_path: Prefix,
+    #[arg(long, env = "BASE_PATH", value_name = "PATH")]
+    base_path: Option<Prefix>,
     /// How to reach the cluster; within a cluster its service account is used without asking.
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     kubeconfig: Option<OsString>,
@@ -94,7 +94,7 @@ impl Args {
             listen: self.listen,
             storage: self.storage.storage(),
             access: self.writing.access(cluster.as_ref())?,
-            base_path: self.base_path,
+            base_path: self.base_path.unwrap_or_default(),
             metrics_api: self.metrics_api.settings(cluster.as_ref())?,
             cluster,
             log: if self.debug { "debug".to_owned() } else { self.log },

@@ -5,6 +5,7 @@ mod cluster;
 mod contract;
 mod ticks;
 mod tls;
+mod top;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -23,6 +24,7 @@ pub(crate) use self::{
     contract::{PATHS, Shape, fields},
     ticks::{container, frame, node, pod, recent, tick, unit},
     tls::{Authority, Identity},
+    top::Top,
 };
 
 /// A server that runs in this process.
