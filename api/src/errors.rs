@@ -51,7 +51,7 @@ pub(crate) enum ApiError {
     #[error("{0}")]
     Refused(String),
     /// A write without a token.
-    #[error("writing needs the header `Authorization: Bearer <token>`: {0}")]
+    #[error("writing needs a token (`Authorization: Bearer …`): {0}")]
     NoToken(&'static str),
     /// A write with a token that Kubernetes does not confirm.
     #[error("the token is not valid: {0}")]

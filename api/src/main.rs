@@ -35,7 +35,8 @@ fn failed(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
 
 /// Logs lines of `key=value` to standard error, as containers do.
 fn log(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| anyhow!("--log (LOG) {filter}: {error}"))?;
+    let filter =
+        EnvFilter::try_new(filter).map_err(|error| anyhow!("--log (LOG) {filter}: {error}"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

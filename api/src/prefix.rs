@@ -124,9 +124,18 @@ mod tests {
             assert_eq!(text.parse::<Prefix>().unwrap().to_string(), prefix);
         }
         let long = format!("/{}", "x".repeat(LONGEST));
-        for text in
-            ["k", "//evil.example", "/a//b", "/a/../b", "/.", "/a b", "/a?b", "/a%2f", "/\u{e9}", &long]
-        {
+        for text in [
+            "k",
+            "//evil.example",
+            "/a//b",
+            "/a/../b",
+            "/.",
+            "/a b",
+            "/a?b",
+            "/a%2f",
+            "/\u{e9}",
+            &long,
+        ] {
             let refusal = text.parse::<Prefix>().unwrap_err().to_string();
             assert!(refusal.contains("/kubemonitor"), "{refusal}");
         }

@@ -13,7 +13,9 @@ pub struct Account {
 
 /// A text that names no service account.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` names no service account: give NAMESPACE/NAME, or NAME for one in the server's namespace")]
+#[error(
+    "`{0}` names no service account: give NAMESPACE/NAME, or NAME for one in the server's namespace"
+)]
 pub struct AccountError(String);
 
 impl FromStr for Account {
@@ -61,7 +63,10 @@ mod tests {
     #[test]
     fn an_account_is_in_the_servers_namespace_unless_told() {
         let user = |text: &str| text.parse::<Account>().unwrap().user("monitoring");
-        assert_eq!(user("resource-collector"), "system:serviceaccount:monitoring:resource-collector");
+        assert_eq!(
+            user("resource-collector"),
+            "system:serviceaccount:monitoring:resource-collector"
+        );
         assert_eq!(user("shop/pusher"), "system:serviceaccount:shop:pusher");
     }
 

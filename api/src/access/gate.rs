@@ -97,7 +97,7 @@ impl Gate {
             return Ok(Sender::OfAnyNode);
         }
         let given = bearer_token(&request.headers);
-        let given = given.ok_or(ApiError::NoToken(self.wanted(keys, kind)))?;
+        let given = given.ok_or_else(|| ApiError::NoToken(self.remedy(keys, kind)))?;
         if keys.token.as_deref().is_some_and(|token| same(given.as_bytes(), token.as_bytes())) {
             return Ok(Sender::OfAnyNode);
         }
@@ -107,16 +107,17 @@ impl Gate {
         }
     }
 
-    /// Which token would do.
-    fn wanted(&self, keys: &Keys, kind: Kind) -> &'static str {
-        match (kind, &self.accounts, &keys.token) {
-            (_, None, _) => "the one of the server's --token-file",
-            (Kind::Frame, Some(_), _) => "that of a collector's pod, or the server's --token-file",
-            (Kind::Push, Some(_), Some(_)) => "the one of the server's --token-file",
-            (Kind::Push, Some(_), None) => {
-                "start the server with --token-file or --push-service-account, or open pushing with \
-                 --allow-push"
+    /// What would open it.
+    fn remedy(&self, keys: &Keys, kind: Kind) -> &'static str {
+        match kind {
+            Kind::Frame if self.accounts.is_some() => {
+                "show the token of a collector's pod, or that of the server's --token-file"
             }
+            Kind::Push if keys.token.is_none() => {
+                "start the server with --token-file or --push-service-account and show such a token, \
+                 or open pushing with --allow-push"
+            }
+            _ => "show the one of the server's --token-file",
         }
     }
 }
@@ -222,8 +223,7 @@ mod tests {
 
     #[tokio::test]
     async fn with_a_token_only_those_who_know_it_may_write() {
-        let gate =
-            gate(Access::Closed(Keys { token: Some("s3cret".into()), ..Keys::default() }));
+        let gate = gate(Access::Closed(Keys { token: Some("s3cret".into()), ..Keys::default() }));
         assert!(gate.admit_push(&request(Some("Bearer s3cret"))).await.is_ok());
         assert!(gate.admit_frame(&request(Some("bearer s3cret"))).await.is_ok());
         for none in [None, Some("s3cret"), Some("Basic s3cret"), Some("Bearer ")] {

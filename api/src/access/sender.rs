@@ -55,10 +55,9 @@ impl Sender {
     /// Whether these may be its frames.
     pub(crate) fn check(&self, node: &NodeName) -> Result<(), ApiError> {
         match self {
-            Self::OfNode(own) if own.as_ref() != node.as_str() => Err(ApiError::OtherNode {
-                node: node.to_string(),
-                own: own.as_ref().to_owned(),
-            }),
+            Self::OfNode(own) if own.as_ref() != node.as_str() => {
+                Err(ApiError::OtherNode { node: node.to_string(), own: own.as_ref().to_owned() })
+            }
             _ => Ok(()),
         }
     }

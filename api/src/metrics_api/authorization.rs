@@ -60,9 +60,9 @@ impl Authorizer {
             ..asked.right()
         };
         let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
-        let reviewed = reviewed(&self.client, &review).await.map_err(|reason| {
-            Refusal::NoVerdict { question: "what this user may see", reason }
-        })?;
+        let reviewed = reviewed(&self.client, &review)
+            .await
+            .map_err(|reason| Refusal::NoVerdict { question: "what this user may see", reason })?;
         let status = reviewed.status.unwrap_or_default();
         Ok(if status.allowed {
             Verdict::Allowed

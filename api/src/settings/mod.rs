@@ -78,7 +78,9 @@ pub enum SettingsError {
         source: io::Error,
     },
     /// There is none.
-    #[error("--token-file (API_TOKEN_FILE) {0}: the file is empty; put the token in it, in one line")]
+    #[error(
+        "--token-file (API_TOKEN_FILE) {0}: the file is empty; put the token in it, in one line"
+    )]
     EmptyToken(PathBuf),
     /// Of metrics.k8s.io.
     #[error(transparent)]

@@ -109,7 +109,10 @@ mod tests {
         let file = folder.path().join("token");
         let flags = ["--token-file", file.to_str().unwrap()];
         let refusal = access(&flags, None).unwrap_err().to_string();
-        assert!(refusal.contains("API_TOKEN_FILE") && refusal.contains("No such file"), "{refusal}");
+        assert!(
+            refusal.contains("API_TOKEN_FILE") && refusal.contains("No such file"),
+            "{refusal}"
+        );
         fs::write(&file, "\n").unwrap();
         assert!(access(&flags, None).unwrap_err().to_string().contains("empty"));
         fs::write(&file, "s3cret\n").unwrap();

@@ -89,7 +89,9 @@ mod tests {
         let good = token("{}");
         let longer = format!("{good}.e30");
         let garbled = good.replace('.', "..");
-        for text in ["", "s3cret", "a.b", "a.!.c", "..", &longer, &garbled, &token("[1]"), &token("{")] {
+        for text in
+            ["", "s3cret", "a.b", "a.!.c", "..", &longer, &garbled, &token("[1]"), &token("{")]
+        {
             assert_eq!(Claims::read(text), None, "{text}");
         }
     }

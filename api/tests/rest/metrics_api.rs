@@ -84,7 +84,11 @@ async fn clients_with_a_certificate_of_the_cluster_ask_for_themselves() {
     let top = Top::after(1).await;
     let admin = top.clients.client("kubernetes-admin", Some("system:masters"));
     assert_eq!(top.ask(Some(&admin), "GET", NODES, &[]).await.status, 200);
-    assert_eq!(top.captured.kubernetes.reviews("subjectaccessreviews"), 0, "masters may do everything");
+    assert_eq!(
+        top.captured.kubernetes.reviews("subjectaccessreviews"),
+        0,
+        "masters may do everything"
+    );
     top.allow(json!({
         "user": "jane", "groups": ["dev", "system:authenticated"], "extra": {},
         "resourceAttributes": right("list", "nodes"),
@@ -129,7 +133,11 @@ async fn who_may_not_is_told_what_right_is_missing() {
              group \"metrics.k8s.io\" in the namespace \"shop\": no role"
         );
     }
-    assert_eq!(top.captured.kubernetes.reviews("subjectaccessreviews"), 1, "a verdict is remembered");
+    assert_eq!(
+        top.captured.kubernetes.reviews("subjectaccessreviews"),
+        1,
+        "a verdict is remembered"
+    );
     let other = top.ask(Some(&top.proxy()), "GET", SHOP, &[("x-remote-user", "john")]).await;
     assert_eq!((other.status, top.captured.kubernetes.reviews("subjectaccessreviews")), (403, 2));
 }

@@ -141,7 +141,10 @@ fn a_wrong_value_of_a_variable_is_blamed_on_the_variable() {
     let output = up(&[]).env("RETENTION", "bogus").output().unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{errors}");
-    assert!(errors.contains("'bogus' for 'RETENTION") && errors.contains("such as `90m`"), "{errors}");
+    assert!(
+        errors.contains("'bogus' for 'RETENTION") && errors.contains("such as `90m`"),
+        "{errors}"
+    );
 }
 
 /// `kubemonitor simulate` with these options.

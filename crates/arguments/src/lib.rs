@@ -22,9 +22,7 @@ pub fn parse<A: Parser>() -> A {
 /// The error, with a variable's name in the place of an option that was not typed.
 fn naming_variables(mut error: Error, command: &Command, typed: &[OsString]) -> Error {
     let named = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(option)) => {
-            ContextValue::String(named(option, command, typed))
-        }
+        Some(ContextValue::String(option)) => ContextValue::String(named(option, command, typed)),
         Some(ContextValue::Strings(options)) => {
             let named = options.iter().map(|option| named(option, command, typed));
             ContextValue::Strings(named.collect())

@@ -9,7 +9,7 @@ use super::{Authority, Captured, Identity, Reply, exchange, settings};
 pub(crate) struct Top {
     pub(crate) captured: Captured,
     /// Vouches for the server.
-    own: Authority,
+    pub(crate) own: Authority,
     /// Vouches for clients.
     pub(crate) clients: Authority,
     /// Vouches for Kubernetes' API server when it passes questions on.
