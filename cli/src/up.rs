@@ -39,6 +39,7 @@ pub(crate) struct Args {
 
     /// Who can reach them: 127.0.0.1 for this machine alone, 0.0.0.0 for everybody
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "IP")]
+    #[arg(value_parser = ip)]
     address: IpAddr,
 
     /// The time between two ticks, from 100ms to 1h: seconds, or a number with ms, s or m
@@ -65,6 +66,10 @@ impl Args {
     pub(crate) fn debug(&self) -> bool {
         self.debug
     }
+}
+
+fn ip(text: &str) -> Result<IpAddr, &'static str> {
+    text.parse().map_err(|_| "give an IP address, such as 127.0.0.1 or 0.0.0.0; --port has the port")
 }
 
 /// Measures and serves until `stop` resolves.

@@ -1,10 +1,17 @@
 //! Lets in those who may write.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::http::request::Parts;
 use kube::Client;
 use kubemonitor_inventory::Inventory;
+use kubemonitor_model::NodeName;
 
 use super::{AUDIENCE, Access, Keys, Sender, bearer_token};
 use crate::{
@@ -47,6 +54,7 @@ pub(crate) struct Gate {
     access: Access,
     inventory: Inventory,
     accounts: Option<Accounts>,
+    refused: AtomicU64,
 }
 
 /// Accounts whose tokens are taken, and who says whose they are.
@@ -60,7 +68,7 @@ struct Accounts {
 impl Gate {
     /// One that believes no account yet.
     pub(crate) fn new(access: Access, inventory: Inventory) -> Self {
-        Self { access, inventory, accounts: None }
+        Self { access, inventory, accounts: None, refused: AtomicU64::new(0) }
     }
 
     /// Lets in the accounts of a cluster as well, if any were named.
@@ -81,14 +89,30 @@ impl Gate {
         self.accounts.as_ref().map_or(0, |accounts| accounts.reviews.asked())
     }
 
+    /// How many writes were refused for who sent them.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     /// Who sends this frame.
     pub(crate) async fn admit_frame(&self, request: &Parts) -> Result<Sender, ApiError> {
-        self.admit(request, Kind::Frame).await
+        self.counted(self.admit(request, Kind::Frame).await)
+    }
+
+    /// Refuses a frame of a node that is not its sender's.
+    pub(crate) fn check(&self, sender: &Sender, node: &NodeName) -> Result<(), ApiError> {
+        self.counted(sender.check(node))
     }
 
     /// Refuses JSON from those who may not push it.
     pub(crate) async fn admit_push(&self, request: &Parts) -> Result<(), ApiError> {
-        self.admit(request, Kind::Push).await.map(drop)
+        self.counted(self.admit(request, Kind::Push).await.map(drop))
+    }
+
+    fn counted<T>(&self, admitted: Result<T, ApiError>) -> Result<T, ApiError> {
+        admitted.inspect_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        })
     }
 
     async fn admit(&self, request: &Parts, kind: Kind) -> Result<Sender, ApiError> {

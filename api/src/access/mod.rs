@@ -39,6 +39,26 @@ pub struct Keys {
     pub allow_push: bool,
 }
 
+/// Who may send frames, and who may push JSON, for the log.
+impl std::fmt::Display for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self::Closed(keys) = self else { return f.write_str("everybody") };
+        let token = keys.token.as_ref().map(|_| "a token".to_owned());
+        let one_of = |who: Vec<String>| {
+            if who.is_empty() { "nobody".to_owned() } else { who.join(" or ") }
+        };
+        let collector = keys.collector.as_ref().map(ToString::to_string);
+        let pushers = keys.pushers.iter().map(ToString::to_string);
+        let frames = one_of(token.iter().cloned().chain(collector).collect());
+        let json = if keys.allow_push {
+            "everybody".to_owned()
+        } else {
+            one_of(token.into_iter().chain(pushers).collect())
+        };
+        write!(f, "frames: {frames}; JSON: {json}")
+    }
+}
+
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keys")
@@ -73,6 +93,23 @@ mod tests {
         for none in ["s3cret", "Basic s3cret", "Bearer ", "Bearer"] {
             assert_eq!(of(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn the_log_says_who_may_write() {
+        assert_eq!(Access::Open.to_string(), "everybody");
+        let collector = Some("resource-collector".parse().unwrap());
+        let mut keys = Keys { collector, ..Keys::default() };
+        let said = |keys: &Keys| Access::Closed(keys.clone()).to_string();
+        assert_eq!(said(&keys), "frames: resource-collector; JSON: nobody");
+        keys.token = Some("s3cret".into());
+        keys.pushers = vec!["shop/pusher".parse().unwrap()];
+        assert_eq!(
+            said(&keys),
+            "frames: a token or resource-collector; JSON: a token or shop/pusher"
+        );
+        keys.allow_push = true;
+        assert!(said(&keys).ends_with("JSON: everybody"));
     }
 
     #[test]

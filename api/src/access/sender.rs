@@ -53,7 +53,7 @@ impl Sender {
     }
 
     /// Whether these may be its frames.
-    pub(crate) fn check(&self, node: &NodeName) -> Result<(), ApiError> {
+    pub(super) fn check(&self, node: &NodeName) -> Result<(), ApiError> {
         match self {
             Self::OfNode(own) if own.as_ref() != node.as_str() => {
                 Err(ApiError::OtherNode { node: node.to_string(), own: own.as_ref().to_owned() })

@@ -65,7 +65,7 @@ pub(crate) async fn receive(
     check_type(&headers, &TYPES, "application/vnd.kubemonitor.frame or application/octet-stream")?;
     let (receipt, interval_ms) = DECODER.with_borrow_mut(|decoder| {
         let tick = decoder.decode(&written.bytes)?;
-        written.sender.check(&tick.node)?;
+        monitor.gate.check(&written.sender, &tick.node)?;
         let receipt = monitor.store.ingest_frame(tick, &written.bytes, now())?;
         Ok::<_, ApiError>((receipt, tick.interval_ms))
     })?;

@@ -36,6 +36,8 @@ pub(crate) async fn metrics(State(monitor): State<Shared>) -> impl IntoResponse 
     say("duplicate_frames_total", "counter", "Frames that were there.", stats.duplicate_ticks);
     say("refused_frames_total", "counter", "Frames refused for their time.", stats.refused_ticks);
     say("refused_entities_total", "counter", "Entities beyond the limit.", stats.refused_series);
+    let refused = monitor.gate.refused();
+    say("refused_writes_total", "counter", "Writes refused for who sent them.", refused);
     let reviews = monitor.gate.token_reviews();
     say("token_reviews_total", "counter", "Questions to Kubernetes whose a token is.", reviews);
     if let Some(disk) = monitor.store.disk_status() {

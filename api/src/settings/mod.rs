@@ -14,7 +14,7 @@ pub use self::{
     metrics_api::{Certificate, MetricsApiSettings, MetricsApiSettingsError},
     storage::{Storage, StorageArgs},
 };
-use crate::{Access, Prefix};
+use crate::{Access, Account, Prefix};
 
 /// The monitoring server: takes collectors' frames and answers over REST.
 #[derive(Debug, Parser)]
@@ -22,6 +22,7 @@ use crate::{Access, Prefix};
 pub struct Args {
     /// Where to listen.
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
+    #[arg(value_parser = address)]
     listen: SocketAddr,
     #[command(flatten)]
     storage: StorageArgs,
@@ -82,6 +83,12 @@ pub enum SettingsError {
         "--token-file (API_TOKEN_FILE) {0}: the file is empty; put the token in it, in one line"
     )]
     EmptyToken(PathBuf),
+    /// Nobody could say whose a token is.
+    #[error(
+        "--push-service-account (PUSH_SERVICE_ACCOUNTS) {0} needs a cluster, which says whose a token \
+         is: give --kubeconfig, or leave it out"
+    )]
+    NoCluster(Account),
     /// Of metrics.k8s.io.
     #[error(transparent)]
     MetricsApi(#[from] MetricsApiSettingsError),
@@ -102,6 +109,10 @@ impl Args {
             log: if self.debug { "debug".to_owned() } else { self.log },
         })
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "give an IP address and a port, such as 0.0.0.0:8080 or [::]:8080")
 }
 
 #[cfg(test)]
@@ -128,6 +139,15 @@ mod tests {
         assert_eq!(settings.cluster, None);
         assert!(matches!(settings.access, Access::Open));
         assert_eq!(settings.metrics_api, None);
+    }
+
+    #[test]
+    fn an_address_is_not_a_name() {
+        for wrong in ["8080", "localhost:8080", "::1:8080:", ""] {
+            let listen = format!("--listen={wrong}");
+            let said = Args::try_parse_from(["kubemonitor-api", &listen]).unwrap_err().to_string();
+            assert!(said.contains("--listen") && said.contains("[::]:8080"), "{said}");
+        }
     }
 
     #[test]

@@ -37,6 +37,9 @@ impl WriteArgs {
     /// What was typed, checked.
     pub(super) fn access(self, cluster: Option<&Cluster>) -> Result<Access, SettingsError> {
         let token = self.token_file.as_deref().map(token).transpose()?;
+        if let (None, Some(pusher)) = (cluster, self.push_service_accounts.first()) {
+            return Err(SettingsError::NoCluster(pusher.clone()));
+        }
         if token.is_none() && cluster.is_none() {
             return Ok(Access::Open);
         }
@@ -88,6 +91,12 @@ mod tests {
         let keys = keys(&[], Some(&Cluster::Surrounding));
         assert_eq!(keys.collector, Some("resource-collector".parse().unwrap()));
         assert!(keys.token.is_none() && keys.pushers.is_empty() && !keys.allow_push);
+    }
+
+    #[test]
+    fn accounts_need_a_cluster_that_knows_them() {
+        let refusal = access(&["--push-service-account=a/b"], None).unwrap_err().to_string();
+        assert!(refusal.contains("a/b") && refusal.contains("--kubeconfig"), "{refusal}");
     }
 
     #[test]

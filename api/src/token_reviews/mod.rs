@@ -13,7 +13,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::SystemTime,
 };
@@ -82,6 +82,8 @@ pub(crate) struct TokenReviews {
     places_for_known: Semaphore,
     places_for_unknown: Semaphore,
     asked: AtomicU64,
+    /// Whether Kubernetes gave no answer the last time, which is said once.
+    failing: AtomicBool,
 }
 
 impl TokenReviews {
@@ -96,6 +98,7 @@ impl TokenReviews {
             places_for_known: Semaphore::new(AT_A_TIME),
             places_for_unknown: Semaphore::new(AT_A_TIME),
             asked: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
         })
     }
 
@@ -166,8 +169,21 @@ impl TokenReviews {
             }
             Err(_) => self.verdicts.lock().unanswered(&key, now),
         }
+        self.say(outcome);
         // After the verdict is there: who comes between finds one of the two.
         self.under_way.lock().remove(&key);
+    }
+
+    fn say(&self, outcome: &Outcome) {
+        match outcome {
+            Ok(_) if self.failing.swap(false, Ordering::Relaxed) => {
+                tracing::info!("Kubernetes says again whose tokens are");
+            }
+            Err(why) if !self.failing.swap(true, Ordering::Relaxed) => {
+                tracing::warn!(%why, "Kubernetes does not say whose tokens are; unknown ones wait");
+            }
+            _ => {}
+        }
     }
 
     async fn ask(&self, token: &str, known: bool) -> Outcome {

@@ -103,7 +103,12 @@ fn a_port_in_use_is_said_with_the_remedy() {
 
 #[test]
 fn a_wrong_option_ends_with_2_and_names_itself() {
-    for options in [["--interval", "5h"], ["--fsync", "never"], ["--retention", "1w"]] {
+    for options in [
+        ["--interval", "5h"],
+        ["--fsync", "never"],
+        ["--retention", "1w"],
+        ["--address", "localhost"],
+    ] {
         let output = up(&options).output().unwrap();
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{errors}");
