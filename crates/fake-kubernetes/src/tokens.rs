@@ -77,21 +77,25 @@ fn refused(why: &str) -> Value {
 
 /// Tokens that were given out.
 #[derive(Debug, Default)]
-pub(crate) struct Tokens(HashMap<String, PodToken>);
+pub(crate) struct Tokens {
+    known: HashMap<String, PodToken>,
+    issued: usize,
+}
 
 impl Tokens {
     pub(crate) fn issue(&mut self, token: PodToken) -> String {
-        let written = token.written(self.0.len());
-        self.0.insert(written.clone(), token);
+        self.issued += 1;
+        let written = token.written(self.issued);
+        self.known.insert(written.clone(), token);
         written
     }
 
     pub(crate) fn revoke(&mut self, written: &str) {
-        self.0.remove(written);
+        self.known.remove(written);
     }
 
     /// The status of a review; `None` for what was never given out.
     pub(crate) fn review(&self, spec: &Value) -> Option<Value> {
-        Some(self.0.get(spec["token"].as_str()?)?.status(&spec["audiences"]))
+        Some(self.known.get(spec["token"].as_str()?)?.status(&spec["audiences"]))
     }
 }

@@ -200,7 +200,7 @@ fn a_replayed_frame_changes_nothing() {
     assert_eq!(cluster.server.json("/api/nodes/worker-1?window=600"), before);
 }
 
-/// Tokens that could be good, by all they say of themselves, from 40 addresses.
+/// Tokens that could be good, by all they say of themselves, from eight addresses.
 #[test]
 fn a_flood_of_unknown_tokens_asks_little_and_holds_no_collector_up() {
     let cluster = Cluster::start(&[]);
@@ -209,15 +209,15 @@ fn a_flood_of_unknown_tokens_asks_little_and_holds_no_collector_up() {
     cluster.kubernetes.fail(
         REVIEWS,
         Verb::Review,
-        Fault::Slow(Duration::from_millis(200)),
+        Fault::Slow(Duration::from_millis(20)),
         1 << 20,
     );
     let address = cluster.server.address();
     let begun = Instant::now();
     let refused = thread::scope(|scope| {
-        let strangers: Vec<_> = (0..40)
+        let strangers: Vec<_> = (0..8)
             .map(|stranger| {
-                let forged: Vec<String> = (0..50)
+                let forged: Vec<String> = (0..250)
                     .map(|_| {
                         let forged = cluster.issue("worker-1");
                         cluster.kubernetes.revoke(&forged);
@@ -245,12 +245,11 @@ fn a_flood_of_unknown_tokens_asks_little_and_holds_no_collector_up() {
         strangers.into_iter().flat_map(|stranger| stranger.join().unwrap()).collect::<Vec<u16>>()
     });
     assert!(refused.iter().all(|status| [401, 429, 503].contains(status)), "{refused:?}");
-    // 20 at once and 5 a second from each of 40 addresses; nothing more than the limits allow.
+    // 20 at once and 5 a second from each address; one for the collector.
     let seconds = begun.elapsed().as_secs_f64() + 1.0;
     let asked = cluster.kubernetes.reviews(REVIEWS);
-    let allowed = 40.0 * (20.0 + 5.0 * seconds);
-    assert!((asked as f64) < allowed.min(1000.0 + 200.0 * seconds), "{asked} in {seconds} s");
-    assert!(asked < refused.len(), "{asked} questions for {} tokens", refused.len());
+    let allowed = 1.0 + 8.0 * (20.0 + 5.0 * seconds);
+    assert!((asked as f64) < allowed, "{asked} questions in {seconds} s, for {}", refused.len());
 }
 
 #[test]
