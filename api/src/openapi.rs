@@ -160,6 +160,7 @@ pub(crate) fn finished(openapi: &OpenApi) -> Value {
     let mut document = json!(openapi);
     flatten_answers(&mut document);
     describe_pages(&mut document);
+    describe_answers(&mut document);
     document
 }
 
@@ -206,6 +207,21 @@ fn drop_unused_schemas(document: &mut Value) {
     let text = document.to_string();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         schemas.retain(|name, _| text.contains(&format!("\"#/components/schemas/{name}\"")));
+    }
+}
+
+/// Every response has to have a description: what an operation is for also says what it answers.
+fn describe_answers(document: &mut Value) {
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    let operations = paths.flat_map(|(_, path)| path.as_object_mut().into_iter().flatten());
+    for (_, operation) in operations {
+        let summary = operation["summary"].clone();
+        let responses = operation["responses"].as_object_mut().into_iter().flatten();
+        for (_, response) in responses {
+            if response["description"].as_str().is_none_or(str::is_empty) {
+                response["description"] = summary.clone();
+            }
+        }
     }
 }
 

@@ -69,7 +69,8 @@ impl Args {
 }
 
 fn ip(text: &str) -> Result<IpAddr, &'static str> {
-    text.parse().map_err(|_| "give an IP address, such as 127.0.0.1 or 0.0.0.0; --port has the port")
+    text.parse()
+        .map_err(|_| "give an IP address, such as 127.0.0.1 or 0.0.0.0; --port has the port")
 }
 
 /// Measures and serves until `stop` resolves.

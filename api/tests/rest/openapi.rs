@@ -160,6 +160,20 @@ async fn every_operation_has_an_id_of_its_own_that_says_what_it_does() {
     assert_eq!(ids.len(), 28);
 }
 
+#[tokio::test]
+async fn every_response_says_what_it_is() {
+    let server = Running::start().await;
+    let document = document(&server).await;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let text = response["description"].as_str();
+                assert!(text.is_some_and(|text| text.len() > 5), "{method} {path} {status}");
+            }
+        }
+    }
+}
+
 /// What tools put into their forms they also send, unless somebody takes it out again.
 #[tokio::test]
 async fn no_parameter_has_a_value_that_nobody_asked_for() {

@@ -206,12 +206,7 @@ fn a_flood_of_unknown_tokens_asks_little_and_holds_no_collector_up() {
     let cluster = Cluster::start(&[]);
     let known = cluster.issue("worker-1");
     assert_eq!(cluster.send(Some(&known), "worker-1", 1).status, 200);
-    cluster.kubernetes.fail(
-        REVIEWS,
-        Verb::Review,
-        Fault::Slow(Duration::from_millis(20)),
-        1 << 20,
-    );
+    cluster.kubernetes.fail(REVIEWS, Verb::Review, Fault::Slow(Duration::from_millis(20)), 1 << 20);
     let address = cluster.server.address();
     let begun = Instant::now();
     let refused = thread::scope(|scope| {
