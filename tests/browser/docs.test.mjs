@@ -35,7 +35,7 @@ const filled = (path) => path.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURICom
 
 /** A page that remembers what could not be had. */
 async function open(url) {
-  const page = await browser.newPage();
+  const page = await browser.newPage({ reducedMotion: "reduce" });
   page.setDefaultTimeout(60_000);
   page.missing = [];
   page.on("response", (response) => {

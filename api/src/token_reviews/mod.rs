@@ -165,7 +165,7 @@ impl TokenReviews {
         match outcome {
             Ok(verdict) => {
                 let expires = Claims::read(token).and_then(|claims| claims.expires);
-                self.verdicts.lock().put(key, verdict, expires, now);
+                self.verdicts.lock().put(key, verdict, expires, (now, SystemTime::now()));
             }
             Err(_) => self.verdicts.lock().unanswered(&key, now),
         }

@@ -121,13 +121,14 @@ impl Verdicts {
         }
     }
 
-    /// Remembers a verdict.
+    /// Remembers a verdict. A token that Kubernetes finds good and the clock here, `clock`, finds ended
+    /// is taken as Kubernetes says: else each frame would be a question while that clock is wrong.
     pub(super) fn put(
         &mut self,
         token: TokenHash,
         verdict: &Verdict,
         expires: Option<SystemTime>,
-        now: Instant,
+        (now, clock): (Instant, SystemTime),
     ) {
         match verdict {
             Verdict::Good(holder) => {
@@ -140,6 +141,7 @@ impl Verdicts {
                 // Kubernetes would have a peak of questions.
                 let good = good.mul_f64(token.spread());
                 let holder = Arc::clone(holder);
+                let expires = expires.filter(|expires| *expires > clock);
                 let (ask_at, grace_until) = (now + good, now + good + grace);
                 self.good.insert(token, Good { holder, ask_at, grace_until, expires });
             }
@@ -207,7 +209,7 @@ mod tests {
     async fn a_good_token_is_asked_about_again_and_has_its_grace() {
         let (begun, token) = (Instant::now(), TokenHash::of("a"));
         let mut verdicts = Verdicts::new(DURATIONS);
-        verdicts.put(token, &good(), None, begun);
+        verdicts.put(token, &good(), None, (begun, CLOCK));
         let at = |verdicts: &Verdicts, seconds| verdicts.of(&token, after(begun, seconds), CLOCK);
         assert!(matches!(at(&verdicts, 74), Remembered::Holds(Verdict::Good(_))));
         assert!(matches!(at(&verdicts, 126), Remembered::AskAgain(Some(_))));
@@ -224,7 +226,7 @@ mod tests {
         let (begun, token) = (Instant::now(), TokenHash::of("a"));
         let mut verdicts = Verdicts::new(DURATIONS);
         let expires = CLOCK + Duration::from_secs(50);
-        verdicts.put(token, &good(), Some(expires), begun);
+        verdicts.put(token, &good(), Some(expires), (begun, CLOCK));
         let at = |seconds| {
             let clock = CLOCK + Duration::from_secs(seconds);
             verdicts.of(&token, after(begun, seconds), clock)
@@ -234,13 +236,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_wrong_clock_here_makes_no_question_of_each_frame() {
+        let (begun, token) = (Instant::now(), TokenHash::of("a"));
+        let mut verdicts = Verdicts::new(DURATIONS);
+        let ahead = CLOCK + Duration::from_secs(86_400);
+        verdicts.put(token, &good(), Some(CLOCK + Duration::from_secs(3600)), (begun, ahead));
+        assert!(matches!(verdicts.of(&token, begun, ahead), Remembered::Holds(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_flood_of_bad_tokens_makes_no_good_one_forgotten() {
         let (begun, token) = (Instant::now(), TokenHash::of("good"));
         let mut verdicts = Verdicts::new(DURATIONS);
-        verdicts.put(token, &good(), None, begun);
+        verdicts.put(token, &good(), None, (begun, CLOCK));
         for number in 0..3 * BAD {
             let bad = TokenHash::of(&number.to_string());
-            verdicts.put(bad, &Verdict::Bad("no".into()), None, begun);
+            verdicts.put(bad, &Verdict::Bad("no".into()), None, (begun, CLOCK));
             assert!(verdicts.bad.len() <= BAD);
         }
         assert!(matches!(verdicts.of(&token, begun, CLOCK), Remembered::Holds(Verdict::Good(_))));
@@ -255,7 +266,8 @@ mod tests {
         let mut verdicts = Verdicts::new(DURATIONS);
         for number in 0..3 * GOOD {
             let token = TokenHash::of(&number.to_string());
-            verdicts.put(token, &good(), None, begun + Duration::from_millis(number as u64));
+            let at = begun + Duration::from_millis(number as u64);
+            verdicts.put(token, &good(), None, (at, CLOCK));
             assert!(verdicts.good.len() <= GOOD);
         }
     }
