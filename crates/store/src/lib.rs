@@ -352,10 +352,17 @@ impl Store {
     /// until they do, sums lack what has changed on them.
     pub fn awaited_nodes(&self) -> Vec<NodeName> {
         let nodes = self.all_nodes();
-        let awaited = nodes.iter().filter(|node| node.view(|view| view.is_awaited()));
+        let awaited = nodes.iter().filter(|node| node.is_awaited());
         let mut names: Vec<_> = awaited.map(|node| node.name().clone()).collect();
         names.sort_unstable();
         names
+    }
+
+    /// How far nodes' clocks are ahead of the server's, in milliseconds, as far as is known.
+    pub fn clock_skews(&self) -> Vec<(NodeName, i64)> {
+        let nodes = self.all_nodes();
+        let skew = |view: &NodeView<'_>| Some((view.name().clone(), view.clock_skew_ms()?));
+        nodes.iter().filter_map(|node| node.view(skew)).collect()
     }
 
     /// When the newest came that is held; `None` of an empty store.
@@ -422,6 +429,11 @@ impl Store {
         }
         scratch.align_totals();
         scratch
+    }
+
+    /// Ticks refused because another collector sends for their node, since the start.
+    pub fn conflicting_ticks(&self) -> u64 {
+        self.counters.conflicting_ticks.load(Ordering::Relaxed)
     }
 
     /// What the store holds. Looks at every series: for people and scrapers, not for hot paths.

@@ -152,22 +152,20 @@ impl SeenTime {
     /// Whether a jump of the wall clock is to be believed.
     fn weigh(&mut self, offset_ms: i64, by_ms: i64, clocks: Clocks) {
         let is_known = |doubt: &Doubt| (doubt.offset_ms - offset_ms).abs() <= SMALL_STEP_MS;
-        let since_ms = match self.doubt.filter(is_known) {
-            Some(doubt) => doubt.since_ms,
-            None => {
-                // Before the jump, collectors had this time and not the one that was believed here.
-                if self.agrees(offset_ms, i64::MIN, clocks)
-                    && !self.agrees(self.offset_ms, i64::MIN, clocks)
-                {
-                    return self.believe(offset_ms, by_ms);
-                }
-                tracing::warn!(
-                    by_ms,
-                    "the clock has jumped; until that has lasted and collectors' ticks have moved \
-                     with it, time goes on as it was seen to pass, and nothing is deleted for it"
-                );
-                clocks.steady_ms
+        let since_ms = if let Some(doubt) = self.doubt.filter(is_known) {
+            doubt.since_ms
+        } else {
+            // Before the jump, collectors had this time and not the one that was believed here.
+            let ever = i64::MIN;
+            if self.agrees(offset_ms, ever, clocks) && !self.agrees(self.offset_ms, ever, clocks) {
+                return self.believe(offset_ms, by_ms);
             }
+            tracing::warn!(
+                by_ms,
+                "the clock has jumped; until that has lasted and collectors' ticks have moved with \
+                 it, time goes on as it was seen to pass, and nothing is deleted for it"
+            );
+            clocks.steady_ms
         };
         self.doubt = Some(Doubt { offset_ms, since_ms });
         if clocks.steady_ms - since_ms >= LASTS_MS && self.agrees(offset_ms, since_ms, clocks) {

@@ -80,7 +80,9 @@ impl Disk {
             (blocks_cut, "blocks"),
             (journal_cut, "journal"),
         ];
-        cuts.iter().for_each(|&(cut, what)| report_cut(cut, what));
+        for (cut, what) in cuts {
+            report_cut(cut, what);
+        }
         let cut_bytes = cuts.iter().map(|(cut, _)| cut.bytes).sum();
         let rolled_bytes = minutes_log.bytes() + quarters_log.bytes();
         let bytes = blocks.bytes() + journal.bytes() + rolled_bytes;

@@ -11,7 +11,10 @@ use std::sync::Arc;
 use kubemonitor_model::{EntityId, EntityKind, NodeName, Tick, UnixMillis};
 use parking_lot::Mutex;
 
-use self::{placing::Placed, state::State};
+use self::{
+    placing::Placed,
+    state::{Awaited, State},
+};
 pub use self::{
     state::Conflicts,
     view::{NodeView, SeriesView},
@@ -265,12 +268,17 @@ impl Node {
         }
     }
 
+    /// Nothing has come since it was read back.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.state.lock().awaited != Awaited::No
+    }
+
     /// Makes it wait for a first frame after a start. What was there in the newest tick shows as it
     /// was then, for as long as any node that falls silent does.
     pub(crate) fn await_first(&self) {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        state.awaited = Some(None);
+        state.awaited = Awaited::Unswept;
         let newest = state.newest_tick;
         for series in &mut state.series {
             if !series.pushed && newest == Some(series.last_at()) {

@@ -38,8 +38,8 @@ pub(super) struct State {
     pub(super) skew: Skew,
     /// Frames of other collectors that say they are of this node.
     pub(super) conflicts: Conflicts,
-    /// Nothing has come since the start of this process; within, when it was first swept.
-    pub(super) awaited: Option<Option<UnixMillis>>,
+    /// Whether anything has come since the start of this process.
+    pub(super) awaited: Awaited,
     /// Rows after this that blocks on disk have are from clocks that were wrong.
     pub(super) wrong_after: Option<UnixMillis>,
     pub(super) interval_ms: u32,
@@ -73,6 +73,18 @@ pub struct Conflicts {
     pub last_at: Option<UnixMillis>,
 }
 
+/// Whether a node that was read back has sent since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// It has, or it was not read back.
+    #[default]
+    No,
+    /// It has not, and nobody has told the time yet.
+    Unswept,
+    /// It has not since this first sweep.
+    Since(UnixMillis),
+}
+
 impl Conflicts {
     pub(super) fn note(&mut self, now: UnixMillis) {
         self.frames += 1;
@@ -87,7 +99,7 @@ impl State {
         if came.stood_at.is_some() {
             return;
         }
-        self.awaited = None;
+        self.awaited = Awaited::No;
         let newest = self.newest_frame;
         if newest.is_none_or(|(instance, _)| instance != tick.instance) {
             self.skew.begin_anew();
@@ -102,8 +114,13 @@ impl State {
     pub(super) fn silent_ms(&mut self, now: UnixMillis) -> i64 {
         // Heard in the future: the clock was set back since.
         self.heard_at = self.heard_at.min(now);
-        let waits_since = self.awaited.as_mut().map(|since| *since.get_or_insert(now));
-        now.since(waits_since.unwrap_or(self.heard_at).max(self.heard_at))
+        if self.awaited == Awaited::Unswept {
+            self.awaited = Awaited::Since(now);
+        }
+        match self.awaited {
+            Awaited::Since(start) => now.since(start.max(self.heard_at)),
+            Awaited::No | Awaited::Unswept => now.since(self.heard_at),
+        }
     }
 
     /// Memory it takes beside that of its series.

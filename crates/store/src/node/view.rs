@@ -2,7 +2,7 @@
 
 use kubemonitor_model::{EntityId, EntityKind, NodeName, QosClass, UnixMillis};
 
-use super::{Conflicts, PUSHED_GONE_AFTER_MS, STALE_TICKS, State};
+use super::{Conflicts, PUSHED_GONE_AFTER_MS, STALE_TICKS, State, state::Awaited};
 use crate::{
     clock::ReadTimes,
     rollup::Rolled,
@@ -59,7 +59,7 @@ impl<'a> NodeView<'a> {
     /// It is known from the data directory and has sent nothing since the start of this process: what
     /// is live here was when it last sent.
     pub fn is_awaited(&self) -> bool {
-        self.state.awaited.is_some()
+        self.state.awaited != Awaited::No
     }
 
     /// All series of a kind, ended ones included while they are retained.

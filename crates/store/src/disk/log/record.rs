@@ -20,7 +20,7 @@ pub(super) struct Header {
 impl Header {
     /// The header of a payload; `None` where no record can be of that length.
     pub(super) fn of(payload: &[u8]) -> Option<Self> {
-        let length = u32::try_from(payload.len()).ok().filter(is_possible)?;
+        let length = u32::try_from(payload.len()).ok().filter(|&length| is_possible(length))?;
         Some(Self { length, checksum: crc32fast::hash(payload) })
     }
 
@@ -43,7 +43,7 @@ impl Header {
         if checked[..4] != MAGIC || own != crc32fast::hash(checked).to_le_bytes() {
             return None;
         }
-        let length = word(4).filter(is_possible)?;
+        let length = word(4).filter(|&length| is_possible(length))?;
         Some(Self { length, checksum: word(8)? })
     }
 
@@ -58,8 +58,8 @@ impl Header {
 }
 
 /// An empty record says nothing and is never written, so a run of zeros cannot be one.
-fn is_possible(length: &u32) -> bool {
-    (1..=MAX_RECORD).contains(length)
+fn is_possible(length: u32) -> bool {
+    (1..=MAX_RECORD).contains(&length)
 }
 
 /// The payload of a record; `None` where it is damaged.

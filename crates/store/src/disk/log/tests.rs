@@ -207,7 +207,7 @@ proptest! {
         let whole = begins[1..].iter().filter(|&&end| end <= at).count();
         let mut found = opened(folder.path());
         prop_assert_eq!(&found.records, &records[..whole]);
-        prop_assert_eq!(found.cut.bytes as usize, at - begins[whole]);
+        prop_assert_eq!(found.cut.bytes, (at - begins[whole]) as u64);
         prop_assert_eq!(found.damage, None);
         found.log.append(b"more", UnixMillis(8)).unwrap();
         found.log.sync().unwrap();
