@@ -58,6 +58,7 @@ pub fn rounds(program: &Path, rounds: u32) -> anyhow::Result<Seen> {
     for round in 0..rounds {
         if round % ROUNDS_OF_A_FOLDER == 0 {
             folder = tempfile::tempdir()?;
+            eprintln!("{round} of {rounds} rounds, {} frames safe", seen.safe);
         }
         let is_always = round % 2 == 0;
         let builder = server(program.to_owned(), folder.path(), is_always);
