@@ -61,6 +61,8 @@ pub struct SeenTime {
 struct Doubt {
     offset_ms: i64,
     since_ms: i64,
+    /// The clock did not jump: it was wrong from the start, and what collectors say owes it nothing.
+    is_of_start: bool,
 }
 
 /// What goes by age goes by the newest data until the time is sure.
@@ -97,7 +99,7 @@ impl SeenTime {
                 by_ms = beyond_ms,
                 "the clock is behind the newest data, and not believed"
             );
-            self.doubt = Some(Doubt { offset_ms: self.offset_ms, since_ms });
+            self.doubt = Some(Doubt { offset_ms: self.offset_ms, since_ms, is_of_start: true });
             self.offset_ms = offset_ms;
         }
     }
@@ -152,12 +154,12 @@ impl SeenTime {
     /// Whether a jump of the wall clock is to be believed.
     fn weigh(&mut self, offset_ms: i64, by_ms: i64, clocks: Clocks) {
         let is_known = |doubt: &Doubt| (doubt.offset_ms - offset_ms).abs() <= SMALL_STEP_MS;
-        let since_ms = if let Some(doubt) = self.doubt.filter(is_known) {
-            doubt.since_ms
+        let (since_ms, is_of_start) = if let Some(doubt) = self.doubt.filter(is_known) {
+            (doubt.since_ms, doubt.is_of_start)
         } else {
             // Before the jump, collectors had this time and not the one that was believed here.
             let ever = i64::MIN;
-            if self.doubt.is_none()
+            if self.doubt.is_none_or(|doubt| doubt.is_of_start)
                 && self.agrees(offset_ms, ever, clocks)
                 && !self.agrees(self.offset_ms, ever, clocks)
             {
@@ -168,9 +170,9 @@ impl SeenTime {
                 "the clock has jumped; until that has lasted and collectors' ticks have moved with \
                  it, time goes on as it was seen to pass, and nothing is deleted for it"
             );
-            clocks.steady_ms
+            (clocks.steady_ms, false)
         };
-        self.doubt = Some(Doubt { offset_ms, since_ms });
+        self.doubt = Some(Doubt { offset_ms, since_ms, is_of_start });
         if clocks.steady_ms - since_ms >= LASTS_MS && self.agrees(offset_ms, since_ms, clocks) {
             self.believe(offset_ms, by_ms);
         }
