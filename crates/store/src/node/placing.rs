@@ -65,20 +65,24 @@ impl State {
             let is_plausible = tick.at <= latest && now.since(tick.at) <= OLDEST_MS;
             return Ok(Placed::At(if is_plausible { tick.at } else { on_grid }));
         };
+        let counted = i128::from(tick.sequence) - i128::from(sequence);
+        let closely = after(newest, i128::from((step_ms / CATCHING_UP).max(1)));
         let in_order = |expected: UnixMillis| {
             let is_timely = tick.at.since(now).abs() <= ahead_ms(step_ms);
             if tick.at > newest && tick.at <= latest {
                 Ok(Placed::At(tick.at))
             } else if is_timely || newest > latest {
                 // The clocks are right, and the ticks before are ahead: time catches up with them.
-                Ok(Placed::At(after(newest, i128::from((step_ms / CATCHING_UP).max(1)))))
+                Ok(Placed::At(closely))
             } else if expected <= latest {
                 Ok(Placed::At(expected))
+            } else if counted == 1 && tick.instance == instance {
+                // Of many that waited; refused, they would be late for ever.
+                Ok(Placed::At(closely))
             } else {
                 Err(too_early())
             }
         };
-        let counted = i128::from(tick.sequence) - i128::from(sequence);
         let expected = after(newest, counted * i128::from(step_ms));
         if tick.instance == instance && counted > 0 {
             // A clock that is merely off still tells how much time has passed.
