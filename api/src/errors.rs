@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use kubemonitor_store::IngestError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -47,9 +48,15 @@ pub(crate) enum ApiError {
     /// A frame that cannot be decoded.
     #[error("the frame cannot be read: {0}")]
     Frame(#[from] kubemonitor_frame::FrameError),
-    /// A frame or sample whose time is out of what the store takes.
+    /// A frame or sample that can never be taken in.
     #[error("{0}")]
     Refused(String),
+    /// A frame whose time has not come yet.
+    #[error("{0}")]
+    FrameTime(String),
+    /// Another collector sends for the frame's node.
+    #[error("{0}")]
+    NodeConflict(String),
     /// A write without a token.
     #[error("writing needs a token (`Authorization: Bearer …`): {0}")]
     NoToken(&'static str),
@@ -161,6 +168,8 @@ impl ApiError {
             Self::WrongToken(_) => (StatusCode::FORBIDDEN, "wrong-token"),
             Self::OtherNode { .. } => (StatusCode::FORBIDDEN, "other-node"),
             Self::Unverified(_) => (StatusCode::SERVICE_UNAVAILABLE, "unverified-token"),
+            Self::FrameTime(_) => (StatusCode::TOO_EARLY, "frame-time"),
+            Self::NodeConflict(_) => (StatusCode::CONFLICT, "node-conflict"),
             Self::UnknownEntity { .. } => (StatusCode::NOT_FOUND, "unknown-entity"),
             Self::UnknownPath(_) => (StatusCode::NOT_FOUND, "unknown-path"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
@@ -237,11 +246,15 @@ impl ApiError {
     }
 }
 
-impl From<kubemonitor_store::IngestError> for ApiError {
-    fn from(error: kubemonitor_store::IngestError) -> Self {
+impl From<IngestError> for ApiError {
+    fn from(error: IngestError) -> Self {
         match error {
-            kubemonitor_store::IngestError::TooManySeries { .. } => Self::Busy(error.to_string()),
-            _ => Self::Refused(error.to_string()),
+            IngestError::TooManySeries { .. } => Self::Busy(error.to_string()),
+            IngestError::TooEarly { .. } => Self::FrameTime(error.to_string()),
+            IngestError::Conflict { .. } => Self::NodeConflict(error.to_string()),
+            IngestError::TooLate { .. } | IngestError::TimeTaken { .. } => {
+                Self::Refused(error.to_string())
+            }
         }
     }
 }
@@ -253,9 +266,9 @@ impl IntoResponse for ApiError {
         let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
         let extra = match status {
             StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                Some((header::RETRY_AFTER, RETRY_AFTER))
-            }
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::TOO_EARLY => Some((header::RETRY_AFTER, RETRY_AFTER)),
             _ => None,
         };
         if let Some((name, value)) = extra {

@@ -3,7 +3,8 @@
 use kubemonitor_model::{EntityId, EntityKind, QosClass, UnixMillis};
 use serde::{Deserialize, Serialize};
 
-use super::DiskError;
+use super::{DiskError, unpacked};
+use crate::clock::ReadTick;
 
 /// Closed chunks of all entities of one node, and all that is needed to go on from there.
 #[derive(Debug, Serialize, Deserialize)]
@@ -14,13 +15,13 @@ pub(crate) struct Block {
     pub(crate) sequence: u64,
     pub(crate) newest_tick: Option<UnixMillis>,
     /// The collector's instance and its frame's number at the newest tick.
-    pub(crate) newest_frame: (u64, u64),
-    /// Rows after this that earlier blocks have are from a clock that was wrong.
+    pub(crate) newest_frame: Option<(u64, u64)>,
+    /// Rows after this that earlier blocks have are from clocks that were wrong.
     pub(crate) wrong_after: Option<UnixMillis>,
     pub(crate) interval_ms: u32,
     pub(crate) heard_at: UnixMillis,
-    /// Ticks and how many microseconds after each one was read.
-    pub(crate) read_times: Vec<(UnixMillis, u32)>,
+    /// The ticks that its rows are of.
+    pub(crate) read_times: Vec<ReadTick>,
     pub(crate) series: Vec<StoredSeries>,
 }
 
@@ -35,6 +36,8 @@ pub(crate) struct StoredSeries {
     pub(crate) birth_step_ms: u32,
     pub(crate) heard_at: UnixMillis,
     pub(crate) pushed: bool,
+    /// Columns that any of its rows has had.
+    pub(crate) ever_present: u64,
     pub(crate) restarts: Vec<Restart>,
     pub(crate) chunks: Vec<StoredChunk>,
     /// Of rolled rows: gauges at their lowest, in the same buckets. Counters are absent.
@@ -66,7 +69,7 @@ pub(crate) struct StoredChunk {
 }
 
 /// Blocks of another version are of another program; what they hold cannot be read by this one.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// Bytes before the head: version, the head's length, its checksum.
 pub(crate) const PREFIX: usize = 9;
@@ -95,7 +98,7 @@ impl Block {
         let mut head = vec![u8::try_from(name.len()).unwrap_or(u8::MAX)];
         head.extend_from_slice(name);
         head.extend_from_slice(&lz4_flex::block::compress_prepend_size(&plain));
-        let too_long = |_| DiskError::TooLong { length: head.len() };
+        let too_long = |_| DiskError::Length { length: head.len() };
         let mut record = vec![VERSION];
         record.extend_from_slice(&u32::try_from(head.len()).map_err(too_long)?.to_le_bytes());
         record.extend_from_slice(&crc32fast::hash(&head).to_le_bytes());
@@ -135,11 +138,24 @@ impl Block {
             return Err(broken());
         }
         let (node, rest) = name_and_rest(head).ok_or_else(broken)?;
-        let plain = lz4_flex::block::decompress_size_prepended(rest)
-            .map_err(|e| DiskError::Decode(e.to_string()))?;
+        let plain = unpacked(rest, &[])?;
         let block: Self =
             postcard::from_bytes(&plain).map_err(|e| DiskError::Decode(e.to_string()))?;
         Ok(Self { node: node.to_owned(), ..block })
+    }
+}
+
+#[cfg(fuzzing)]
+impl Block {
+    /// The block of a head that is not compressed, each of whose chunks has the same few bytes.
+    pub(crate) fn of_plain_head(plain: &[u8]) -> Result<Self, DiskError> {
+        let mut block: Self =
+            postcard::from_bytes(plain).map_err(|e| DiskError::Decode(e.to_string()))?;
+        let bytes = &plain[..plain.len().min(200)];
+        for chunk in block.series.iter_mut().flat_map(StoredSeries::all_chunks_mut) {
+            chunk.bytes = bytes.to_vec();
+        }
+        Ok(block)
     }
 }
 

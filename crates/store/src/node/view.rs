@@ -2,7 +2,7 @@
 
 use kubemonitor_model::{EntityId, EntityKind, NodeName, QosClass, UnixMillis};
 
-use super::{PUSHED_GONE_AFTER_MS, STALE_TICKS, State};
+use super::{Conflicts, PUSHED_GONE_AFTER_MS, STALE_TICKS, State, state::Awaited};
 use crate::{
     clock::ReadTimes,
     rollup::Rolled,
@@ -43,6 +43,23 @@ impl<'a> NodeView<'a> {
         let pushed = self.state.series.iter().filter(|series| series.pushed);
         let heard_at = pushed.map(|s| s.heard_at).max().unwrap_or_default();
         now.since(self.state.heard_at.max(heard_at)) > limit
+    }
+
+    /// How far its collector's clock is ahead of the server's, in milliseconds; negative where it is
+    /// behind, or where frames are under way for that long. `None` until one came.
+    pub fn clock_skew_ms(&self) -> Option<i64> {
+        self.state.skew.ahead_ms()
+    }
+
+    /// Frames that were refused because another collector sends for this node.
+    pub fn conflicts(&self) -> Conflicts {
+        self.state.conflicts
+    }
+
+    /// It is known from the data directory and has sent nothing since the start of this process: what
+    /// is live here was when it last sent.
+    pub fn is_awaited(&self) -> bool {
+        self.state.awaited != Awaited::No
     }
 
     /// All series of a kind, ended ones included while they are retained.
