@@ -9,8 +9,10 @@ use std::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
+    disks::DiskVerdict,
     file::{ReadCost, Scratch},
     hierarchies::Hierarchies,
+    interfaces::InterfaceVerdict,
     members::{EntityReading, Member, Members},
     node::{Node, NodeReading},
     tree::{Changes, Tree},
@@ -27,7 +29,8 @@ pub struct HostRoots {
     pub proc: PathBuf,
     /// Its `/sys/fs/cgroup`.
     pub cgroup: PathBuf,
-    /// Its sysfs, where that shows the host's network interfaces. In a container it does not.
+    /// Its sysfs, if it is to be seen. A container's own shows the container's network interfaces, and
+    /// not the host's.
     pub sys: Option<PathBuf>,
 }
 
@@ -39,10 +42,14 @@ impl Default for HostRoots {
 }
 
 impl HostRoots {
-    /// The places below `prefix`, as a container has them that mounts the host's `/proc` and
-    /// `/sys/fs/cgroup` there.
+    /// The places below `prefix`, as a container has them that mounts the host's `/proc` and `/sys`
+    /// there.
     pub fn mounted_at(prefix: &Path) -> Self {
-        Self { proc: prefix.join("proc"), cgroup: prefix.join("sys/fs/cgroup"), sys: None }
+        Self {
+            proc: prefix.join("proc"),
+            cgroup: prefix.join("sys/fs/cgroup"),
+            sys: Some(prefix.join("sys")),
+        }
     }
 }
 
@@ -138,6 +145,7 @@ impl Host {
         } else {
             self.rescanned = now;
             members.refresh(scratch);
+            node.refresh();
             tree.rescan()
         };
         if changes != Changes::default() {
@@ -167,6 +175,16 @@ impl Host {
     pub fn cgroup_driver(&self) -> Option<&'static str> {
         let is_slice = self.members.pod_path()?.extension().is_some_and(|it| it == "slice");
         Some(if is_slice { "systemd" } else { "cgroupfs" })
+    }
+
+    /// Which of the node's network interfaces counted at the last reading, and why.
+    pub fn interface_verdicts(&self) -> impl Iterator<Item = InterfaceVerdict> {
+        self.node.namespace.interfaces.verdicts()
+    }
+
+    /// Which of the node's block devices counted at the last reading, and why.
+    pub fn disk_verdicts(&self) -> impl Iterator<Item = DiskVerdict> {
+        self.node.disks.verdicts()
     }
 
     /// What reading has cost since this was asked last.

@@ -24,6 +24,7 @@
 //! it says, [`layout`] is one from a cgroup's path to what it is. They survive any input.
 
 pub mod cgroup;
+mod device_totals;
 mod disks;
 mod file;
 mod hierarchies;
@@ -38,7 +39,9 @@ mod text;
 mod tree;
 
 pub use cgroup::CgroupReading;
+pub use disks::{DiskKind, DiskVerdict};
 pub use file::ReadCost;
 pub use host::{Host, HostError, HostReading, HostRoots};
+pub use interfaces::{InterfaceKind, InterfaceStanding, InterfaceVerdict};
 pub use members::EntityReading;
 pub use node::NodeReading;

@@ -10,9 +10,9 @@ use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 
 use crate::{
     file::Scratch,
-    interfaces::{NodeInterfaces, counts_in_pod},
+    interfaces::{NodeInterfaces, PodInterfaces, default_route},
     layout::Place,
-    procfs::net_dev::{self, NetworkCounters},
+    procfs::net_dev::NetworkCounters,
     text::{lines, number},
 };
 
@@ -24,7 +24,7 @@ const TRIES: usize = 8;
 pub(crate) struct NodeNamespace {
     net_dev: Option<File>,
     identity: Option<Identity>,
-    interfaces: NodeInterfaces,
+    pub(crate) interfaces: NodeInterfaces,
 }
 
 /// What tells one namespace from another. `/proc/<pid>/ns/net` would, but is closed to users
@@ -62,7 +62,7 @@ impl NodeNamespace {
     /// What the node's interfaces carried.
     pub(crate) fn read(&mut self, scratch: &mut Scratch) -> Option<NetworkCounters> {
         let text = scratch.read(self.net_dev.as_ref()?)?;
-        self.interfaces.sum(text)
+        self.interfaces.read(text)
     }
 
     /// Whether an open `net/dev` is the node's.
@@ -84,10 +84,22 @@ pub(crate) struct Candidate<'a> {
     pub(crate) inode: u64,
 }
 
-/// The network namespace of a pod or plain container.
-#[derive(Debug)]
-pub(crate) enum PodNamespace {
+/// The network namespace of a pod or plain container, and what its interfaces carried.
+#[derive(Debug, Default)]
+pub(crate) struct PodNamespace {
+    seen: Seen,
+    /// It is to be looked for again.
+    doubted: bool,
+    /// Of the namespace of its own that was seen last.
+    identity: Option<Identity>,
+    interfaces: PodInterfaces,
+}
+
+/// What is known of whose network namespace it is.
+#[derive(Debug, Default)]
+enum Seen {
     /// Not found yet: no process, or it ended while it was asked.
+    #[default]
     Unknown,
     /// The node's.
     Nodes {
@@ -100,24 +112,26 @@ pub(crate) enum PodNamespace {
         through: u64,
         /// Stays readable when the process has ended, as the namespace lives on with the others'.
         net_dev: File,
+        /// The interface of its default route.
+        default: Option<Vec<u8>>,
     },
 }
 
 impl PodNamespace {
     /// The namespace of a cgroup at this place, if it may have one of its own.
     pub(crate) fn of(place: &Place) -> Option<Self> {
-        matches!(place, Place::Pod { .. } | Place::PlainContainer { .. }).then_some(Self::Unknown)
+        matches!(place, Place::Pod { .. } | Place::PlainContainer { .. }).then(Self::default)
     }
 
     /// Has it looked for again where it seemed to be the node's: a process that was seen between
-    /// being put into its cgroup and into its namespace was in the node's then.
+    /// being put into its cgroup and into its namespace was in the node's then. And where there was
+    /// no default route, which comes some time after the interfaces.
     pub(crate) fn doubt(&mut self) {
-        if matches!(self, Self::Nodes { .. }) {
-            *self = Self::Unknown;
-        }
+        self.doubted |= matches!(self.seen, Seen::Nodes { .. } | Seen::Own { default: None, .. });
     }
 
-    /// What the interfaces carried; `None` when they are the node's, or cannot be read now.
+    /// What the default interface carried; `None` when the interfaces are the node's, or cannot be
+    /// read now.
     ///
     /// `candidates` are the cgroups of the pod and its containers.
     pub(crate) fn read<'a>(
@@ -127,15 +141,53 @@ impl PodNamespace {
         node: &NodeNamespace,
         scratch: &mut Scratch,
     ) -> Option<NetworkCounters> {
-        let lives = |inode: &u64| candidates.clone().any(|candidate| candidate.inode == *inode);
-        match self {
-            Self::Own { through, .. } | Self::Nodes { through } if lives(through) => {}
-            _ => *self = Self::find(candidates, proc, node, scratch),
+        let lives = |inode: u64| candidates.clone().any(|candidate| candidate.inode == inode);
+        if let Seen::Own { through, .. } | Seen::Nodes { through } = self.seen
+            && !lives(through)
+        {
+            self.seen = Seen::Unknown;
         }
-        let Self::Own { net_dev, .. } = self else { return None };
-        net_dev::sum(scratch.read(net_dev)?, counts_in_pod)
+        if self.doubted || matches!(self.seen, Seen::Unknown) {
+            self.look(candidates.clone(), proc, node, scratch);
+        }
+        let Seen::Own { net_dev, default, .. } = &self.seen else { return None };
+        let text = scratch.read(net_dev)?;
+        if self.interfaces.were_chosen_from(text, default.as_deref()) {
+            return self.interfaces.read(text);
+        }
+        // With the interfaces the default route may have changed.
+        self.look(candidates, proc, node, scratch);
+        let Seen::Own { net_dev, default, .. } = &self.seen else { return None };
+        let text = scratch.read(net_dev)?;
+        self.interfaces.choose(text, default.as_deref());
+        self.interfaces.read(text)
     }
 
+    /// Looks for the namespace again. As long as no process tells otherwise it is still the one it
+    /// was.
+    fn look<'a>(
+        &mut self,
+        candidates: impl Iterator<Item = Candidate<'a>>,
+        proc: &Path,
+        node: &NodeNamespace,
+        scratch: &mut Scratch,
+    ) {
+        self.doubted = false;
+        match Seen::find(candidates, proc, node, scratch) {
+            Seen::Unknown => {}
+            found => self.seen = found,
+        }
+        if let Seen::Own { net_dev, .. } = &self.seen {
+            let identity = Identity::of(net_dev);
+            if self.identity.is_some() && self.identity != identity {
+                self.interfaces.restart();
+            }
+            self.identity = identity;
+        }
+    }
+}
+
+impl Seen {
     fn find<'a>(
         candidates: impl Iterator<Item = Candidate<'a>>,
         proc: &Path,
@@ -149,8 +201,10 @@ impl PodNamespace {
             let processes = candidate.folder.join("cgroup.procs");
             let pids: Vec<u64> = pids(scratch, &processes).take(TRIES).collect();
             for pid in pids {
-                let Ok(net_dev) = File::open(proc.join(format!("{pid}/net/dev"))) else { continue };
-                // The number may have gone to another process between the two steps.
+                let net = proc.join(format!("{pid}/net"));
+                let Ok(net_dev) = File::open(net.join("dev")) else { continue };
+                let default = default_route(&net, scratch);
+                // The number may have gone to another process meanwhile.
                 if !pids_contain(scratch, &processes, pid) {
                     continue;
                 }
@@ -158,7 +212,7 @@ impl PodNamespace {
                 return if node.is(&net_dev, scratch) {
                     Self::Nodes { through }
                 } else {
-                    Self::Own { through, net_dev }
+                    Self::Own { through, net_dev, default }
                 };
             }
         }

@@ -21,6 +21,14 @@ pub(crate) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|&byte| byte == b' ' || byte == b'\t').filter(|word| !word.is_empty())
 }
 
+/// The first word of a line, and what follows it.
+#[inline]
+pub(crate) fn first_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line = line.trim_ascii_start();
+    let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+    (end > 0).then(|| line.split_at(end))
+}
+
 /// The lines of a file of `key value` lines. A value that is no number is `None`.
 #[inline]
 pub(crate) fn pairs(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<u64>)> {

@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{CgroupReading, Limits, MemoryStat, ReadWrite, millicores, note};
+use super::{
+    CgroupReading, Limits, MemoryStat,
+    io::{DeviceIo, EachDevice, IoTotals},
+    millicores, note,
+};
 use crate::{
     disks::Disks,
     file::{KeptFile, Removed, Scratch},
@@ -26,6 +30,7 @@ pub(super) struct Files {
     cpu_pressure: KeptFile,
     memory_pressure: KeptFile,
     io_pressure: KeptFile,
+    io: IoTotals<4>,
     limits: Limits,
     cpu_max: PathBuf,
     memory_max: PathBuf,
@@ -46,6 +51,7 @@ impl Files {
             cpu_pressure: open("cpu.pressure"),
             memory_pressure: open("memory.pressure"),
             io_pressure: open("io.pressure"),
+            io: IoTotals::default(),
             limits: Limits::default(),
             cpu_max: folder.join("cpu.max"),
             memory_max: folder.join("memory.max"),
@@ -61,7 +67,7 @@ impl Files {
 
     /// Reads all but the limits.
     pub(super) fn read(
-        &self,
+        &mut self,
         reading: &mut CgroupReading,
         disks: &Disks,
         scratch: &mut Scratch,
@@ -77,12 +83,13 @@ impl Files {
         }
         self.read_memory(reading, scratch)?;
         if let Some(text) = self.io_stat.read(scratch)?
-            && let Some(io) = io_stat(text, |device| disks.count(device))
+            && let Some([read_bytes, write_bytes, reads, writes]) =
+                self.io.read(text, disks, io_stat)
         {
-            note(&mut reading.disk_read_bytes, Some(io.bytes.read));
-            note(&mut reading.disk_write_bytes, Some(io.bytes.write));
-            note(&mut reading.disk_reads, Some(io.operations.read));
-            note(&mut reading.disk_writes, Some(io.operations.write));
+            note(&mut reading.disk_read_bytes, Some(read_bytes));
+            note(&mut reading.disk_write_bytes, Some(write_bytes));
+            note(&mut reading.disk_reads, Some(reads));
+            note(&mut reading.disk_writes, Some(writes));
         }
         note(&mut reading.pids, self.pids.read(scratch)?.and_then(sole_number));
         let mut pressure = |file: &KeptFile| -> Result<Pressure, Removed> {
@@ -224,39 +231,53 @@ pub fn oom_kills(text: &[u8]) -> Option<u64> {
     pairs(text).find(|(key, _)| *key == b"oom_kill")?.1
 }
 
-/// `io.stat`, summed over the disks that count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IoStat {
-    /// Bytes.
-    pub bytes: ReadWrite,
-    /// Operations.
-    pub operations: ReadWrite,
-}
-
-/// Reads `io.stat`: lines of `MAJ:MIN rbytes=n wbytes=n rios=n wios=n …`. A device that did nothing
-/// may stand there alone, and an empty file says that nothing was done at all. `None` when a
-/// number of a device that counts cannot be read.
-pub fn io_stat(text: &[u8], counts: impl Fn(DeviceNumber) -> bool) -> Option<IoStat> {
-    let mut sum = IoStat::default();
+/// Reads `io.stat`: lines of `MAJ:MIN rbytes=n wbytes=n rios=n wios=n …`. `each` gets the bytes read
+/// and written and the operations of each device; `None` in their place where one is no number. The
+/// answer is `None` when a device's own number cannot be read.
+///
+/// A device that did nothing may stand there alone, and an empty file says that nothing was done at
+/// all. Some kernels do not end the line of such a device, so that the next one follows on it (Linux
+/// 5.15 and some more), and call a device without a number `(unknown)`: the counters are those of the
+/// last device named before them.
+pub fn io_stat(text: &[u8], each: &mut EachDevice<'_, 4>) -> Option<()> {
     for line in lines(text) {
-        let mut words = words(line);
-        let Some((major, minor)) = split_once(words.next()?, b':') else { continue };
-        if !counts(DeviceNumber::parse(major, minor)?) {
-            continue;
-        }
-        for word in words {
-            let Some((key, value)) = split_once(word, b'=') else { continue };
+        let (mut device, mut counters, mut readable) = (None, [None; 4], true);
+        for word in words(line) {
+            let Some((key, value)) = split_once(word, b'=') else {
+                hand_on(device, counters, readable, each);
+                (counters, readable) = ([None; 4], true);
+                device = match split_once(word, b':') {
+                    Some((major, minor)) => Some(DeviceNumber::parse(major, minor)?),
+                    None => None,
+                };
+                continue;
+            };
             let slot = match key {
-                b"rbytes" => &mut sum.bytes.read,
-                b"wbytes" => &mut sum.bytes.write,
-                b"rios" => &mut sum.operations.read,
-                b"wios" => &mut sum.operations.write,
+                b"rbytes" => &mut counters[0],
+                b"wbytes" => &mut counters[1],
+                b"rios" => &mut counters[2],
+                b"wios" => &mut counters[3],
                 _ => continue,
             };
-            *slot = slot.wrapping_add(number(value)?);
+            *slot = number(value);
+            readable &= slot.is_some();
         }
+        hand_on(device, counters, readable, each);
     }
-    Some(sum)
+    Some(())
+}
+
+fn hand_on(
+    device: Option<DeviceNumber>,
+    counters: DeviceIo<4>,
+    readable: bool,
+    each: &mut EachDevice<'_, 4>,
+) {
+    if let Some(device) = device
+        && (counters != [None; 4] || !readable)
+    {
+        each(device, readable.then_some(counters));
+    }
 }
 
 #[cfg(test)]
@@ -318,21 +339,30 @@ mod tests {
         assert_eq!(oom_kills(text), Some(3));
     }
 
+    /// The devices, and their counters.
+    type Rows = Vec<((u32, u32), Option<DeviceIo<4>>)>;
+
+    fn rows(text: &str) -> Option<Rows> {
+        let mut rows = Vec::new();
+        io_stat(text.as_bytes(), &mut |device, counters| {
+            rows.push(((device.major, device.minor), counters));
+        })?;
+        Some(rows)
+    }
+
     #[test]
-    fn io_is_summed_over_the_devices_that_count() {
-        let text = b"7:7 \n254:0 rbytes=100 wbytes=20 rios=3 wios=4 dbytes=9 dios=9\n11:0 \n\
-            253:0 rbytes=100 wbytes=20 rios=3 wios=4\n254:16 rbytes=5\n";
-        let expected = IoStat {
-            bytes: ReadWrite { read: 105, write: 20 },
-            operations: ReadWrite { read: 3, write: 4 },
-        };
-        assert_eq!(io_stat(text, |device| device.major != 253), Some(expected));
+    fn each_device_has_its_io() {
+        let text = "7:7 \n254:0 rbytes=100 wbytes=20 rios=3 wios=4 dbytes=9 dios=9\n11:0 \n254:16 rbytes=5\n";
+        let all = [100, 20, 3, 4].map(Some);
+        let expected = vec![((254, 0), Some(all)), ((254, 16), Some([Some(5), None, None, None]))];
+        assert_eq!(rows(text), Some(expected));
     }
 
     #[test]
     fn an_empty_io_stat_says_that_nothing_was_done() {
-        assert_eq!(io_stat(b"", |_| true), Some(IoStat::default()));
-        assert_eq!(io_stat(b"8:0 rbytes=x\n", |_| true), None);
+        assert_eq!(rows(""), Some(Vec::new()));
+        assert_eq!(rows("8:0 rbytes=x\n8:1 cost.usage=3\n"), Some(vec![((8, 0), None)]));
+        assert_eq!(rows("8:x rbytes=1\n"), None);
     }
 
     #[test]
@@ -342,8 +372,8 @@ mod tests {
             .unwrap();
         let mut scratch = Scratch::new();
         let mut reading = CgroupReading::default();
-        let files = Files::open_root(folder.path(), &mut scratch);
-        files.read(&mut reading, &Disks::default(), &mut scratch).unwrap();
+        let mut files = Files::open_root(folder.path(), &mut scratch);
+        files.read(&mut reading, &Disks::new(None), &mut scratch).unwrap();
         assert_eq!((reading.memory_usage, reading.memory_working_set), (Some(150), Some(120)));
     }
 
@@ -355,8 +385,8 @@ mod tests {
             .unwrap();
         let mut scratch = Scratch::new();
         let mut reading = CgroupReading::default();
-        let files = Files::open(folder.path(), &mut scratch);
-        files.read(&mut reading, &Disks::default(), &mut scratch).unwrap();
+        let mut files = Files::open(folder.path(), &mut scratch);
+        files.read(&mut reading, &Disks::new(None), &mut scratch).unwrap();
         assert_eq!((reading.memory_usage, reading.memory_working_set), (Some(10), Some(0)));
     }
 
