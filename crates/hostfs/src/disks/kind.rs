@@ -9,9 +9,9 @@ pub enum DiskKind {
     Disk,
     /// `/sys` does not show it, and nothing in its name says that it is no disk.
     NamedLikeDisk,
-    /// One of several paths to an NVMe disk.
+    /// One of several paths to an `NVMe` disk.
     NvmePath,
-    /// An NVMe disk that is reached over paths, which are listed as well.
+    /// An `NVMe` disk that is reached over paths, which are listed as well.
     NvmeHead,
     /// A part of a disk.
     Partition,

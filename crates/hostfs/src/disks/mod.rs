@@ -8,7 +8,7 @@
 //! with neither a device nor slaves) may be served from the very disks of this host. It counts where
 //! there is no disk.
 //!
-//! NVMe disks with several paths are listed as one head, `nvme0n1`, and its paths, `nvme0c0n1`. Older
+//! `NVMe` disks with several paths are listed as one head, `nvme0n1`, and its paths, `nvme0c0n1`. Older
 //! kernels count the node's I/O at the paths alone, newer ones at both, so the paths count. What a
 //! cgroup did on them stands at the head in all kernels.
 

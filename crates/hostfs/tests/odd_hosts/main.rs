@@ -8,7 +8,11 @@ mod empty_pods;
 #[cfg(test)]
 mod fake_host;
 #[cfg(test)]
+mod namespaces;
+#[cfg(test)]
 mod networks;
+#[cfg(test)]
+mod real_namespaces;
 #[cfg(test)]
 mod vanishing;
 
