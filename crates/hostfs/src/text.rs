@@ -15,6 +15,12 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Whether the end of a file is missing. Of a file that lists devices, what is missing is not less.
+#[inline]
+pub(crate) fn is_cut(text: &[u8]) -> bool {
+    text.last().is_some_and(|&end| end != b'\n')
+}
+
 /// The words of a line.
 #[inline]
 pub(crate) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -1,6 +1,8 @@
 //! What a cgroup read and wrote, summed over the disks that count.
 
-use crate::{device_totals::DeviceTotals, disks::Disks, procfs::diskstats::DeviceNumber};
+use crate::{
+    device_totals::DeviceTotals, disks::Disks, procfs::diskstats::DeviceNumber, text::is_cut,
+};
 
 /// The counters of one device in a file of a cgroup; one that the file does not show is `None`.
 pub type DeviceIo<const N: usize> = [Option<u64>; N];
@@ -31,7 +33,7 @@ impl<const N: usize> IoTotals<N> {
         disks: &Disks,
         parse: fn(&[u8], &mut EachDevice<'_, N>) -> Option<()>,
     ) -> Option<[u64; N]> {
-        if text.last().is_some_and(|&end| end != b'\n') {
+        if is_cut(text) {
             return None;
         }
         self.devices.begin();

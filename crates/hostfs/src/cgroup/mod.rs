@@ -9,6 +9,7 @@ use crate::{
 };
 
 mod io;
+mod io_stat;
 pub mod v1;
 pub mod v2;
 

@@ -24,6 +24,7 @@ pub use kind::DiskKind;
 use crate::{
     device_totals::DeviceTotals,
     procfs::diskstats::{DeviceNumber, DiskCounters, devices},
+    text::is_cut,
 };
 
 /// Whether a block device counts as a disk of the node, and why.
@@ -80,6 +81,9 @@ impl Disks {
     /// What the node's disks did, from `/proc/diskstats`. `None` when it lists no disk, or one of them
     /// cannot be read.
     pub(crate) fn read(&mut self, diskstats: &[u8]) -> Option<DiskCounters> {
+        if is_cut(diskstats) {
+            return None;
+        }
         if self.stale || !self.are_those_of(diskstats) {
             self.learn(diskstats);
         }
@@ -311,6 +315,18 @@ mod tests {
         assert_eq!(read(nbd(109)), Some(18), "no other disk, and its past stays out");
         assert_eq!(read(sda(11) + &nbd(109)), Some(19), "it is back");
         assert_eq!(read(sda(4) + &vdb(5)), Some(25), "another one in its place");
+    }
+
+    #[test]
+    fn a_file_that_was_cut_is_not_known() {
+        let mut disks = Disks::new(None);
+        let text = line(0, "sda", 1000) + &line(16, "sdb", 2);
+        assert_eq!(disks.read(&text.as_bytes()[..20]), None);
+        for cut in 0..=text.len() {
+            let read = disks.read(&text.as_bytes()[..cut]).map(|sum| sum.reads);
+            assert!(matches!(read, None | Some(1000 | 1002)), "{read:?} of {cut} bytes");
+        }
+        assert_eq!(disks.read(text.as_bytes()).map(|sum| sum.reads), Some(1002));
     }
 
     #[test]

@@ -110,11 +110,6 @@ impl Interfaces {
     }
 }
 
-/// Whether the end of a `net/dev` is missing.
-fn is_cut(net_dev: &[u8]) -> bool {
-    net_dev.last().is_none_or(|&end| end != b'\n')
-}
-
 /// The place among `names` of the interface `default`, or of the one under it where it is a VLAN.
 /// `None` when it is not listed, or runs over others that are not known.
 fn default_interface(names: &[&[u8]], default: Option<&[u8]>) -> Option<usize> {

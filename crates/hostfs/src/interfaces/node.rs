@@ -15,12 +15,12 @@ use std::{
 };
 
 use super::{
-    InterfaceKind, Interfaces, bonds::Bonds, default_interface, default_route, is_cut, names,
-    sysfs::SysNet,
+    InterfaceKind, Interfaces, bonds::Bonds, default_interface, default_route, names, sysfs::SysNet,
 };
 use crate::{
     file::Scratch,
     procfs::net_dev::{NetworkCounters, interfaces},
+    text::is_cut,
 };
 
 /// Whether an interface counts in the node's traffic.

@@ -6,13 +6,14 @@
 
 use std::path::Path;
 
-use super::{Interfaces, default_interface, is_cut, names};
+use super::{Interfaces, default_interface, names};
 use crate::{
     file::Scratch,
     procfs::{
         net_dev::{NetworkCounters, interfaces},
         route,
     },
+    text::is_cut,
 };
 
 /// What runtimes call the interface of a pod in the cluster's network.
