@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tells how this node's cgroups are laid out, and what kubemonitor's collector sees in them.
+# Tells what counts on this node and why, and whether kubemonitor shows it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,27 +10,33 @@ usage() {
   cat <<TEXT
 Usage: scripts/debug-cgroup.sh [OPTIONS]
 
-Tells which cgroup version, driver and layout this node has, which controllers are where and what they
-lack, and which pods and containers are there; then starts a kubemonitor on a free port for a moment and
-tells which of them its collector sees. To be run on the node itself, as any user. Changes nothing.
+Prints what kubemonitor-collector --explain says of this node: cgroup version, driver, rights, and of each
+cgroup whether it counts, as what and why. Then starts a kubemonitor on a free port for a moment and checks
+that it shows every pod that counts. To be run on the node itself, as any user. Changes nothing.
 
-  --no-collector   only look, start nothing
+  --no-collector   only explain, start nothing
+  --collector FILE the kubemonitor-collector command to use [default: the one beside kubemonitor, or built]
 $monitor_options_help
   --help           this text
 TEXT
 }
 
-collector=yes binary=${KUBEMONITOR:-}
+collect=yes binary=${KUBEMONITOR:-} explainer=''
 while (($#)); do
   case $1 in
     -h | --help)
       usage
       exit
       ;;
-    --no-collector) collector='' ;;
+    --no-collector) collect='' ;;
     --binary)
       need_value "$@"
       binary=$2
+      shift
+      ;;
+    --collector)
+      need_value "$@"
+      explainer=$2
       shift
       ;;
     *) usage_error "unknown option $1" ;;
@@ -39,72 +45,28 @@ while (($#)); do
 done
 
 make_work
-need_commands jq curl
-line() { printf '%-22s %s\n' "$@"; }
-
-step "This node"
-line kernel "$(uname -r)"
-find_cgroups || die "no cgroups are mounted here"
-unified=$(awk '$3 == "cgroup2" {print $2; exit}' /proc/self/mounts)
-if ((cgroup_version == 2)); then
-  line "cgroup version" "v2, at $unified"
-elif [[ -n $unified ]]; then
-  line "cgroup version" "v1, with an additional v2 tree at $unified (hybrid)"
-else
-  line "cgroup version" v1
-fi
-line "own cgroup" "$(tr '\n' ' ' </proc/self/cgroup)"
-
-step "Controllers"
-if ((cgroup_version == 1)); then
-  for controller in cpu cpuacct memory blkio; do
-    line "$controller" "${cgroup_roots[$controller]:-not mounted: its figures will be unknown}"
-  done
-else
-  line "the root has" "$(<"$unified/cgroup.controllers")"
-  line "it hands down" "$(<"$unified/cgroup.subtree_control")"
-  for controller in cpu memory io; do
-    grep -qw "$controller" "$unified/cgroup.subtree_control" ||
-      warn "$controller is not handed down: its figures of pods will be unknown"
-  done
-fi
-if [[ -r /proc/pressure/cpu ]] && head -1 /proc/pressure/cpu >/dev/null 2>&1; then line PSI yes; else line PSI "no (psi=0, or not built in)"; fi
-if ((cgroup_version == 1)) && [[ $(printf '6.10\n%s\n' "$(uname -r)" | sort --version-sort | head -1) == 6.10 ]]; then
-  warn "Linux 6.10 and later count no I/O on cgroup v1 for a disk that nobody has set a limit for: until then disk figures of pods are not known (null)"
+if [[ -z $explainer && -n $binary && -x ${binary%/*}/kubemonitor-collector ]]; then
+  explainer=${binary%/*}/kubemonitor-collector
+elif [[ -z $explainer ]]; then
+  ensure_rust
+  step "Building kubemonitor-collector (minutes the first time)"
+  cargo build --profile quick --locked --package kubemonitor-collector
+  explainer=${CARGO_TARGET_DIR:-target}/quick/kubemonitor-collector
 fi
 
-step "Pods"
-root=${cgroup_roots[memory]}
-# In kubelets' own words: pod<uid> below kubepods (cgroupfs), or kubepods-...-pod<uid>.slice (systemd).
-find "$root" -type d \( -path '*kubepods*/pod*' -o -name '*kubepods*-pod*.slice' \) -prune -print 2>/dev/null >"$work/pods" || true
-drivers=''
-grep -q '\.slice$' "$work/pods" && drivers+=' systemd'
-grep -qv '\.slice$' "$work/pods" && drivers+=' cgroupfs'
-if [[ -z $drivers ]]; then
-  line driver "none to be seen: no kubelet has made a pod here"
-else
-  line driver "${drivers# }"
-  line "below" "$(sed -E "s,^$root,,; s,(kubepods(\.slice)?).*,\1," "$work/pods" | sort | uniq -c | awk '{print $2 " (" $1 " pods)"}' | paste -sd ' ')"
-fi
-: >"$work/containers"
-while read -r pod; do
-  find "$pod" -mindepth 1 -maxdepth 1 -type d 2>/dev/null | grep -vE 'crio-conmon-' >>"$work/containers" || true
-done <"$work/pods"
-line "pods, containers" "$(wc -l <"$work/pods"), $(wc -l <"$work/containers") (sandboxes are containers too)"
-line runtime "$(awk -F / '{
-  kind = match($NF, /^(cri-containerd|crio|docker)-/) ? substr($NF, 1, RLENGTH - 1) : "not named (cgroupfs)"
-  count[kind]++
-} END {for (kind in count) printf "%s: %d  ", kind, count[kind]}' "$work/containers")"
-# UIDs, as the collector writes them.
-sed -E 's,.*/,,; s,\.slice$,,; s,.*pod,,; s,_,-,g' "$work/pods" | sort >"$work/uids"
+step "What counts here"
+"$explainer" --explain | tee "$work/report"
+# Rows of pods are `pod PROCESSES pod UID (CLASS) CGROUP`.
+awk '$1 == "pod" {print $4}' "$work/report" | sort -u >"$work/uids"
 
-if [[ -z $collector ]]; then
-  ok "looked at $(wc -l <"$work/pods") pods; the collector was not asked"
+if [[ -z $collect ]]; then
+  ok "$(wc -l <"$work/uids") pods count; no kubemonitor was asked"
   exit
 fi
 
+need_commands jq curl
 find_monitor "$binary"
-step "What the collector sees"
+step "What kubemonitor shows"
 start_monitor 500ms
 sleep 1.5
 fetch_json "$api_url/api/pods" '.[] | select(.ended | not) | .uid' | sort >"$work/seen"
@@ -117,14 +79,12 @@ if [[ -s $work/table ]]; then
     '{printf "%-38s %-11s %10s %9s %9s %12s %12s\n", $1, $2, $3, $4, $5, $6, $7}'
 fi
 sed 's/^/  collector: /' "$work/monitor.err"
-line "containers" "$(fetch_json "$api_url/api/pods" '[.[] | select(.ended | not).container_count // 0] | add // 0') of $(wc -l <"$work/containers")"
-line "units besides pods" "$(fetch_json "$api_url/api/nodes/$monitor_node/units" length 2>/dev/null || echo 0)"
+info "units besides pods: $(fetch_json "$api_url/api/nodes/$monitor_node/units" length 2>/dev/null || echo 0)"
 missed=$(comm -23 "$work/uids" "$work/seen" | paste -sd ' ')
 if [[ -n $missed ]]; then
-  # A pod may have ended since.
-  for uid in $missed; do
-    [[ -n $(find "$root" -type d \( -name "pod$uid" -o -name "*pod${uid//-/_}.slice" \) -print -quit 2>/dev/null) ]] &&
-      die "the collector does not see pod $uid"
-  done
+  # Some may have ended since.
+  "$explainer" --explain | awk '$1 == "pod" {print $4}' | sort -u >"$work/uids"
+  missed=$(comm -23 "$work/uids" "$work/seen" | paste -sd ' ')
+  [[ -z $missed ]] || die "kubemonitor does not show these pods: $missed"
 fi
-ok "cgroup v$cgroup_version,${drivers:- no} driver: the collector sees all $(wc -l <"$work/seen") pods"
+ok "kubemonitor shows all $(wc -l <"$work/seen") pods that count"

@@ -31,7 +31,7 @@ step "Manifests"
 deploy/test.sh
 # The scripts that ask a running kubemonitor ask the one that was just tested.
 export KUBEMONITOR=$PWD/target/debug/kubemonitor
-cargo build --locked --package kubemonitor
+cargo build --locked --package kubemonitor --package kubemonitor-collector
 step "Load on this host"
 scripts/04-test.sh --host
 step "Every path of the API"

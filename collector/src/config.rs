@@ -69,6 +69,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE", env = "API_CA_FILE", hide_env_values = true)]
     ca_file: Option<PathBuf>,
 
+    /// Say what counts on this host, as what and why, and end: a report for when figures are not what
+    /// they should be. It names cgroups, devices and rights, and no secrets
+    #[arg(long)]
+    explain: bool,
+
     /// Log each tick
     #[arg(long, env = "DEBUG", hide_env_values = true, value_parser = FalseyValueParser::new())]
     debug: bool,
@@ -100,6 +105,22 @@ pub enum ConfigError {
 }
 
 impl Args {
+    /// Whether this host is to be explained, and nothing sent.
+    pub fn explain(&self) -> bool {
+        self.explain
+    }
+
+    /// Where the host is to be seen.
+    pub fn host(&self) -> HostRoots {
+        // Where /proc is the host's own, so is /sys; a container's shows its own interfaces.
+        let on_the_host = self.proc == Path::new("/proc");
+        HostRoots {
+            proc: self.proc.clone(),
+            cgroup: self.cgroup.clone(),
+            sys: self.sys.clone().or_else(|| on_the_host.then(|| PathBuf::from("/sys"))),
+        }
+    }
+
     /// Whether each tick is to be logged.
     pub fn debug(&self) -> bool {
         self.debug
@@ -107,14 +128,11 @@ impl Args {
 
     /// What was typed, with the gaps filled in.
     pub fn settings(self) -> Result<Settings, ConfigError> {
+        let host = self.host();
         let node = match self.node {
             Some(node) => node,
             None => rustix::system::uname().nodename().to_string_lossy().parse()?,
         };
-        // Where /proc is the host's own, so is /sys; a container's shows its own interfaces.
-        let on_the_host = self.proc == Path::new("/proc");
-        let sys = self.sys.or_else(|| on_the_host.then(|| PathBuf::from("/sys")));
-        let host = HostRoots { proc: self.proc, cgroup: self.cgroup, sys };
         Ok(Settings {
             server: self.server,
             node,

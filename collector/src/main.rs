@@ -1,13 +1,14 @@
 //! `kubemonitor-collector`: samples this host and sends the figures to an API server.
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
 use anyhow::Context;
 use clap::Parser;
 use kubemonitor_collector::{Args, run};
+use kubemonitor_hostfs::Host;
 use kubemonitor_model::told;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
@@ -15,13 +16,20 @@ use tracing_subscriber::{filter::LevelFilter, fmt, layer::SubscriberExt, util::S
 fn main() -> ExitCode {
     let args = Args::parse();
     log(if args.debug() { LevelFilter::DEBUG } else { LevelFilter::INFO });
-    match collect(args) {
+    let done = if args.explain() { explain(&args) } else { collect(args) };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", told(error.as_ref()));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints what counts on this host and why.
+fn explain(args: &Args) -> anyhow::Result<()> {
+    let report = Host::open(args.host())?.explain();
+    write!(io::stdout().lock(), "{report}").context("cannot write to standard output")
 }
 
 fn collect(args: Args) -> anyhow::Result<()> {

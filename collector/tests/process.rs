@@ -149,6 +149,25 @@ async fn on_request_every_tick_is_logged() {
 }
 
 #[test]
+fn asked_to_explain_it_says_what_counts_and_ends() {
+    let host = host();
+    fs::create_dir_all(host.path().join("cgroup/system.slice/ssh.service")).expect("a folder");
+    let output =
+        collector(&host, "http://localhost:1", &["--explain"]).output().expect("it starts");
+    assert_eq!((output.status.code(), lines(&output)), (Some(0), Vec::new()));
+    let said = String::from_utf8_lossy(&output.stdout);
+    for part in [
+        "driver               cgroupfs",
+        &format!("  /kubepods/burstable/pod{POD}\n"),
+        &format!("pod {POD} (Burstable)"),
+        "service ssh.service",
+        "1 of pods, 1 of containers, 1 of units, 0 left over",
+    ] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+}
+
+#[test]
 fn a_wrong_option_ends_it_with_status_2() {
     let output = collector(&host(), "monitor-api", &[]).output().expect("it starts");
     assert_eq!(output.status.code(), Some(2));

@@ -15,12 +15,12 @@ fuzz_target!(|path: &str| {
         Place::Pod { uid: id, .. } => {
             assert!(path.replace('_', "-").contains(&id.to_string().replace('_', "-")));
         }
-        Place::Container { id } | Place::PlainContainer { id } | Place::Service { name: id } => {
+        Place::Container { id, .. } | Place::PlainContainer { id } => {
             assert!(path.contains(&id.to_string()));
         }
-        Place::Folder | Place::LxcFolder | Place::Kubepods(_) | Place::Part | Place::Hidden => {
-            assert!(!place.is_entity());
-        }
+        // That of a service without systemd has its folder's name before its own.
+        Place::Service { .. } => assert!(place.is_entity()),
+        _ => assert!(!place.is_entity()),
     }
     assert!(place.has_children() || place.child("kubepods") == Place::Hidden);
 });

@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     HostRoots,
+    members::KillCount,
     procfs::mounts::{Controller, Hierarchy, controllers, hierarchies},
     text::words,
 };
@@ -72,6 +73,11 @@ impl Hierarchies {
         }
     }
 
+    /// Where kills for want of memory are counted.
+    pub(crate) fn kill_count(&self) -> KillCount {
+        if self.legacy.memory.is_some() { KillCount::Flat } else { KillCount::Hierarchical }
+    }
+
     /// Takes a hierarchy in, unless its controllers were found before or it is not to be seen.
     fn add(&mut self, point: PathBuf, hierarchy: Hierarchy) {
         match hierarchy {
@@ -104,7 +110,7 @@ impl LegacyMounts {
 
     /// The folders of the cgroup at `path` in each of them.
     pub(crate) fn below(&self, path: &Path) -> Self {
-        let below = |mount: &Option<PathBuf>| mount.as_ref().map(|mount| mount.join(path));
+        let below = |mount: &Option<PathBuf>| mount.as_ref().map(|mount| folder(mount, path));
         Self {
             cpu: below(&self.cpu),
             cpuacct: below(&self.cpuacct),
@@ -123,6 +129,17 @@ impl LegacyMounts {
             Controller::Pids => &mut self.pids,
         }
     }
+}
+
+/// The folder of a cgroup in one hierarchy. A runtime that takes a path of systemd's for a name
+/// (`…slice:cri-containerd:<id>`) makes it below its own cgroup, and its service need not have one in
+/// every hierarchy: then it is further up.
+fn folder(mount: &Path, path: &Path) -> PathBuf {
+    let usual = mount.join(path);
+    let name = path.file_name().filter(|name| name.as_encoded_bytes().contains(&b':'));
+    let Some(name) = name.filter(|_| !usual.is_dir()) else { return usual };
+    let above = path.ancestors().skip(2).map(|above| mount.join(above).join(name));
+    above.into_iter().find(|folder| folder.is_dir()).unwrap_or(usual)
 }
 
 /// The hierarchies that the folders below a cgroup root look like.
@@ -251,6 +268,28 @@ mod tests {
         let (root, roots) = host("", &[]);
         unify(&root, "sys/fs/cgroup", "cpu memory\n");
         assert_eq!(Hierarchies::find(&roots).walked(), Some(&*roots.cgroup));
+    }
+
+    #[test]
+    fn a_container_named_by_its_path_is_found_further_up_in_other_hierarchies() {
+        let name = "kubepods-pod1.slice:cri-containerd:2";
+        let (_root, roots) = host(
+            "",
+            &[
+                &format!("sys/fs/cgroup/memory/system.slice/containerd.service/{name}"),
+                &format!("sys/fs/cgroup/cpu/{name}"),
+                &format!("sys/fs/cgroup/pids/system.slice/{name}"),
+            ],
+        );
+        let found = Hierarchies::find(&roots).legacy;
+        let path = Path::new("system.slice/containerd.service").join(name);
+        let folders = found.below(&path);
+        let below = |path: &str| Some(roots.cgroup.join(path).join(name));
+        assert_eq!(folders.memory, below("memory/system.slice/containerd.service"));
+        assert_eq!((folders.cpu, folders.pids), (below("cpu"), below("pids/system.slice")));
+        // Any other cgroup is where it is.
+        let other = found.below(Path::new("system.slice/ssh.service"));
+        assert_eq!(other.cpu, Some(roots.cgroup.join("cpu/system.slice/ssh.service")));
     }
 
     #[test]

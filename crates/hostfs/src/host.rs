@@ -6,14 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing::{info, warn};
 
 use crate::{
+    Explanation,
+    descriptors::{Descriptors, Supply},
     disks::DiskVerdict,
+    explain::{facts, verdicts},
     file::{ReadCost, Scratch},
     hierarchies::Hierarchies,
     interfaces::InterfaceVerdict,
-    members::{EntityReading, Member, Members},
+    layout::Place,
+    members::{EMPTY_FOR, EntityReading, Members},
     node::{Node, NodeReading},
     tree::{Changes, Tree},
 };
@@ -82,13 +86,13 @@ pub enum HostError {
 pub struct HostReading<'a> {
     /// The node as a whole.
     pub node: &'a NodeReading,
-    members: &'a [Member],
+    members: &'a Members,
 }
 
 impl<'a> HostReading<'a> {
     /// Everything that runs in a cgroup of its own, each pod before its containers.
     pub fn entities(&self) -> impl ExactSizeIterator<Item = &'a EntityReading> + use<'a> {
-        self.members.iter().map(|member| &member.entity)
+        self.members.told()
     }
 }
 
@@ -107,10 +111,9 @@ pub struct Host {
 
 impl Host {
     /// Opens the host's files and finds its cgroups. Raises this process' limit of open files as
-    /// far as it may, since every cgroup takes ten.
+    /// far as it may, since every cgroup takes ten, and takes half of them at most.
     pub fn open(roots: HostRoots) -> Result<Self, HostError> {
-        allow_many_files();
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::new(Descriptors::of_this_process());
         let hierarchies = Hierarchies::find(&roots);
         let Some(walked) = hierarchies.walked() else {
             return Err(HostError::Cgroups { proc: roots.proc, cgroup: roots.cgroup });
@@ -144,6 +147,7 @@ impl Host {
             tree.poll()
         } else {
             self.rescanned = now;
+            scratch.descriptors.follow_limit();
             members.refresh(scratch);
             node.refresh();
             tree.rescan()
@@ -153,16 +157,14 @@ impl Host {
         }
         // The node comes first: from it the others learn which disks and which network are its.
         self.reading = node.read(scratch);
-        members.read_cgroups(&node.disks, tree, scratch);
-        members.set_empty_aside(now, scratch);
-        if self.hierarchies.legacy.memory.is_some() {
-            members.add_kills_to_pods();
-        }
+        members.read_cgroups(&node.disks, self.hierarchies.kill_count(), tree, scratch);
+        members.judge(now, scratch);
         if self.hierarchies.legacy.blkio.is_some() && !self.reading.counts_io_of_legacy_cgroups() {
             members.forget_io();
         }
         members.read_networks(&self.roots.proc, &node.namespace, scratch);
-        HostReading { node: &self.reading, members: members.as_slice() }
+        tell(scratch.descriptors.take_news());
+        HostReading { node: &self.reading, members }
     }
 
     /// The version of the cgroups that have controllers: `v1`, `v2`, or `v1+v2` on a hybrid host.
@@ -170,11 +172,42 @@ impl Host {
         self.hierarchies.version()
     }
 
-    /// Who makes the cgroups of pods, kubelet itself (`cgroupfs`) or `systemd` for it; `None` as
-    /// long as there is no pod.
+    /// Who makes the cgroups of pods and containers, kubelet and the runtime themselves (`cgroupfs`) or
+    /// `systemd` for them; `mixed` where they differ, `None` as long as there is no pod.
     pub fn cgroup_driver(&self) -> Option<&'static str> {
-        let is_slice = self.members.pod_path()?.extension().is_some_and(|it| it == "slice");
-        Some(if is_slice { "systemd" } else { "cgroupfs" })
+        let (mut systemd, mut cgroupfs) = (false, false);
+        for (place, path) in self.members.of_pods() {
+            let is_slice = path.extension().is_some_and(|it| it == "slice");
+            // A container's name that tells its pod is kubelet's for systemd, and no unit of it.
+            let is_misunderstood = path.to_string_lossy().contains(':');
+            let is_pod = matches!(place, Place::Pod { .. });
+            systemd |= is_misunderstood || is_pod && is_slice;
+            cgroupfs |= is_misunderstood || is_pod && !is_slice;
+        }
+        match (systemd, cgroupfs) {
+            (true, true) => Some("mixed"),
+            (true, false) => Some("systemd"),
+            (false, true) => Some("cgroupfs"),
+            (false, false) => None,
+        }
+    }
+
+    /// What counts on this host, as what, and why.
+    pub fn explain(&mut self) -> Explanation {
+        let now = Instant::now();
+        self.read_at(now);
+        // As if it stayed so, so that what is empty shows.
+        self.read_at(now + EMPTY_FOR);
+        let driver = self.cgroup_driver();
+        let interfaces = self.interface_verdicts().collect();
+        let disks = self.disk_verdicts().collect();
+        let Self { roots, hierarchies, tree, members, scratch, .. } = self;
+        Explanation {
+            facts: facts(roots, hierarchies, members, driver, scratch),
+            cgroups: verdicts(tree, members, scratch),
+            interfaces,
+            disks,
+        }
     }
 
     /// Which of the node's network interfaces counted at the last reading, and why.
@@ -193,11 +226,15 @@ impl Host {
     }
 }
 
-/// Raises the limit of open files to what the system lets this process have.
-fn allow_many_files() {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        // Where this fails, a large node's cgroups are partly unread.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+/// Says once that descriptors are short, and once that they are not any more.
+fn tell(news: Option<Supply>) {
+    match news {
+        Some(Supply::Short { kept }) => warn!(
+            kept,
+            "there are not enough file descriptors to keep all cgroup files open; the others are \
+             opened at each tick, which costs some CPU: raise the limit (ulimit -Hn, LimitNOFILE=)"
+        ),
+        Some(Supply::Enough) => info!("all cgroup files are kept open again"),
+        None => {}
     }
 }

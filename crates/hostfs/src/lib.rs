@@ -24,8 +24,10 @@
 //! it says, [`layout`] is one from a cgroup's path to what it is. They survive any input.
 
 pub mod cgroup;
+mod descriptors;
 mod device_totals;
 mod disks;
+mod explain;
 mod file;
 mod hierarchies;
 mod host;
@@ -34,12 +36,14 @@ pub mod layout;
 mod members;
 mod namespace;
 mod node;
+mod processes;
 pub mod procfs;
 mod text;
 mod tree;
 
 pub use cgroup::CgroupReading;
 pub use disks::{DiskKind, DiskVerdict};
+pub use explain::{CgroupVerdict, CountsAs, Explanation};
 pub use file::ReadCost;
 pub use host::{Host, HostError, HostReading, HostRoots};
 pub use interfaces::{InterfaceKind, InterfaceStanding, InterfaceVerdict};

@@ -9,15 +9,16 @@ use std::{
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 
 use crate::{
+    descriptors::OpenFile,
     file::Scratch,
     interfaces::{NodeInterfaces, PodInterfaces, default_route},
     layout::Place,
+    processes::{self, Folders},
     procfs::net_dev::NetworkCounters,
-    text::{lines, number},
 };
 
-/// How many of a cgroup's processes are asked before it is given up for this tick.
-const TRIES: usize = 8;
+/// How many of an entity's processes are asked before it is given up for this tick.
+const TRIES: usize = 16;
 
 /// The node's own network namespace.
 #[derive(Debug)]
@@ -30,8 +31,8 @@ pub(crate) struct NodeNamespace {
 /// What tells one namespace from another. `/proc/<pid>/ns/net` would, but is closed to users
 /// without rights. `/proc/<pid>/net/dev` is open to all, and each namespace has one of its own, so
 /// that its inode does as well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Identity {
     device: u64,
     inode: u64,
 }
@@ -82,6 +83,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) folder: &'a Path,
     /// Its identity.
     pub(crate) inode: u64,
+    /// What it is, which tells what below it is its own.
+    pub(crate) place: &'a Place,
 }
 
 /// The network namespace of a pod or plain container, and what its interfaces carried.
@@ -111,10 +114,19 @@ enum Seen {
         /// The cgroup that was asked.
         through: u64,
         /// Stays readable when the process has ended, as the namespace lives on with the others'.
-        net_dev: File,
+        net_dev: OpenFile,
         /// The interface of its default route.
         default: Option<Vec<u8>>,
     },
+    /// Its own, looked for at each tick since no descriptor is left.
+    InTurns,
+}
+
+/// A namespace as a process in it shows it.
+struct Found {
+    through: u64,
+    net_dev: File,
+    default: Option<Vec<u8>>,
 }
 
 impl PodNamespace {
@@ -147,85 +159,108 @@ impl PodNamespace {
         {
             self.seen = Seen::Unknown;
         }
-        if self.doubted || matches!(self.seen, Seen::Unknown) {
-            self.look(candidates.clone(), proc, node, scratch);
+        if !self.doubted
+            && let Seen::Own { net_dev, default, .. } = &self.seen
+        {
+            let text = scratch.read(net_dev)?;
+            if self.interfaces.were_chosen_from(text, default.as_deref()) {
+                return self.interfaces.read(text);
+            }
+            // With the interfaces the default route may have changed.
+            self.doubted = true;
         }
-        let Seen::Own { net_dev, default, .. } = &self.seen else { return None };
+        let looks = self.doubted || matches!(self.seen, Seen::Unknown | Seen::InTurns);
+        let unkept = if looks { self.look(candidates, proc, node, scratch) } else { None };
+        let (net_dev, default) = match (&unkept, &self.seen) {
+            (Some(Found { net_dev, default, .. }), _) => (net_dev, default),
+            (None, Seen::Own { net_dev, default, .. }) => (&**net_dev, default),
+            _ => return None,
+        };
         let text = scratch.read(net_dev)?;
-        if self.interfaces.were_chosen_from(text, default.as_deref()) {
-            return self.interfaces.read(text);
+        if !self.interfaces.were_chosen_from(text, default.as_deref()) {
+            self.interfaces.choose(text, default.as_deref());
         }
-        // With the interfaces the default route may have changed.
-        self.look(candidates, proc, node, scratch);
-        let Seen::Own { net_dev, default, .. } = &self.seen else { return None };
-        let text = scratch.read(net_dev)?;
-        self.interfaces.choose(text, default.as_deref());
         self.interfaces.read(text)
     }
 
+    /// What tells it from others, where it is not the node's and can be told.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        match self.seen {
+            Seen::Own { .. } | Seen::InTurns => self.identity,
+            Seen::Unknown | Seen::Nodes { .. } => None,
+        }
+    }
+
     /// Looks for the namespace again. As long as no process tells otherwise it is still the one it
-    /// was.
+    /// was. Returns it where it cannot be kept open.
     fn look<'a>(
         &mut self,
         candidates: impl Iterator<Item = Candidate<'a>>,
         proc: &Path,
         node: &NodeNamespace,
         scratch: &mut Scratch,
-    ) {
+    ) -> Option<Found> {
         self.doubted = false;
-        match Seen::find(candidates, proc, node, scratch) {
-            Seen::Unknown => {}
-            found => self.seen = found,
-        }
-        if let Seen::Own { net_dev, .. } = &self.seen {
-            let identity = Identity::of(net_dev);
-            if self.identity.is_some() && self.identity != identity {
-                self.interfaces.restart();
+        let Some(Found { through, net_dev, default }) = find(candidates, proc, scratch) else {
+            if matches!(self.seen, Seen::InTurns) {
+                self.seen = Seen::Unknown;
             }
-            self.identity = identity;
+            return None;
+        };
+        if node.is(&net_dev, scratch) {
+            self.seen = Seen::Nodes { through };
+            return None;
+        }
+        let identity = Identity::of(&net_dev);
+        if self.identity.is_some() && self.identity != identity {
+            self.interfaces.restart();
+        }
+        self.identity = identity;
+        // Gives back the descriptor of the one before.
+        self.seen = Seen::InTurns;
+        match scratch.descriptors.keep(net_dev) {
+            Ok(net_dev) => {
+                self.seen = Seen::Own { through, net_dev, default };
+                None
+            }
+            Err(net_dev) => Some(Found { through, net_dev, default }),
         }
     }
 }
 
-impl Seen {
-    fn find<'a>(
-        candidates: impl Iterator<Item = Candidate<'a>>,
-        proc: &Path,
-        node: &NodeNamespace,
-        scratch: &mut Scratch,
-    ) -> Self {
-        let mut candidates: Vec<_> = candidates.collect();
-        // The oldest container is the sandbox, which lives as long as the pod.
-        candidates.sort_by_key(|candidate| candidate.inode);
-        for candidate in candidates {
-            let processes = candidate.folder.join("cgroup.procs");
-            let pids: Vec<u64> = pids(scratch, &processes).take(TRIES).collect();
-            for pid in pids {
-                let net = proc.join(format!("{pid}/net"));
-                let Ok(net_dev) = File::open(net.join("dev")) else { continue };
-                let default = default_route(&net, scratch);
-                // The number may have gone to another process meanwhile.
-                if !pids_contain(scratch, &processes, pid) {
-                    continue;
-                }
-                let through = candidate.inode;
-                return if node.is(&net_dev, scratch) {
-                    Self::Nodes { through }
-                } else {
-                    Self::Own { through, net_dev, default }
-                };
+/// The namespace of a process in one of these cgroups or below.
+fn find<'a>(
+    candidates: impl Iterator<Item = Candidate<'a>>,
+    proc: &Path,
+    scratch: &mut Scratch,
+) -> Option<Found> {
+    let mut candidates: Vec<_> = candidates.collect();
+    // The oldest container is the sandbox, which lives as long as the pod.
+    candidates.sort_by_key(|candidate| candidate.inode);
+    for Candidate { folder, inode, place } in candidates {
+        let mut tries = TRIES;
+        for folder in Folders::of(folder, place) {
+            let pids: Vec<u64> = processes::listed(scratch, &folder).take(tries).collect();
+            tries -= pids.len();
+            let found = pids.into_iter().find_map(|pid| network_of(pid, &folder, proc, scratch));
+            if let Some((net_dev, default)) = found {
+                return Some(Found { through: inode, net_dev, default });
             }
         }
-        Self::Unknown
     }
+    None
 }
 
-/// The processes of a cgroup. Those of another PID namespace are 0.
-fn pids<'s>(scratch: &'s mut Scratch, processes: &Path) -> impl Iterator<Item = u64> + use<'s> {
-    let text = scratch.read_path(processes).unwrap_or_default();
-    lines(text).filter_map(number).filter(|&pid| pid > 0)
-}
-
-fn pids_contain(scratch: &mut Scratch, processes: &Path, pid: u64) -> bool {
-    pids(scratch, processes).any(|other| other == pid)
+/// The `net/dev` of a process in this very cgroup, and the interface of its default route.
+fn network_of(
+    pid: u64,
+    folder: &Path,
+    proc: &Path,
+    scratch: &mut Scratch,
+) -> Option<(File, Option<Vec<u8>>)> {
+    let net = proc.join(format!("{pid}/net"));
+    let net_dev = File::open(net.join("dev")).ok()?;
+    let default = default_route(&net);
+    // The number may have gone to another process meanwhile.
+    processes::listed(scratch, folder).any(|other| other == pid).then_some((net_dev, default))
 }

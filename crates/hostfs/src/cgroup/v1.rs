@@ -44,30 +44,31 @@ impl Files {
     /// Opens the files in the folders of the cgroup.
     pub(super) fn open(folders: &LegacyMounts, scratch: &mut Scratch) -> Self {
         let LegacyMounts { cpu, cpuacct, memory, blkio, pids } = folders;
+        let open = |folder: &Option<PathBuf>, name: &str| {
+            KeptFile::open(folder.as_deref(), name, &scratch.descriptors)
+        };
         let io = |unit: &str| {
             // The recursive one is younger, and only it has what a pod's containers did.
             let recursive = format!("blkio.throttle.{unit}_recursive");
-            match KeptFile::open(blkio.as_deref(), &recursive) {
-                KeptFile::Absent(_) => {
-                    KeptFile::open(blkio.as_deref(), recursive.trim_end_matches("_recursive"))
-                }
+            match open(blkio, &recursive) {
+                KeptFile::Absent(_) => open(blkio, recursive.trim_end_matches("_recursive")),
                 file => file,
             }
         };
         let path = |folder: &Option<PathBuf>, name| folder.as_ref().map(|path| path.join(name));
         let mut files = Self {
-            cpu_usage: KeptFile::open(cpuacct.as_deref(), "cpuacct.usage"),
+            cpu_usage: open(cpuacct, "cpuacct.usage"),
             // Scaled by the kernel to add up to the usage; `usage_user` and `usage_sys` are finer
             // but raw samples, off by several percent.
-            cpu_times: KeptFile::open(cpuacct.as_deref(), "cpuacct.stat"),
-            cpu_throttling: KeptFile::open(cpu.as_deref(), "cpu.stat"),
-            memory_usage: KeptFile::open(memory.as_deref(), "memory.usage_in_bytes"),
-            memory_stat: KeptFile::open(memory.as_deref(), "memory.stat"),
-            memory_peak: KeptFile::open(memory.as_deref(), "memory.max_usage_in_bytes"),
-            oom_control: KeptFile::open(memory.as_deref(), "memory.oom_control"),
+            cpu_times: open(cpuacct, "cpuacct.stat"),
+            cpu_throttling: open(cpu, "cpu.stat"),
+            memory_usage: open(memory, "memory.usage_in_bytes"),
+            memory_stat: open(memory, "memory.stat"),
+            memory_peak: open(memory, "memory.max_usage_in_bytes"),
+            oom_control: open(memory, "memory.oom_control"),
             io_bytes: io("io_service_bytes"),
             io_operations: io("io_serviced"),
-            pids: KeptFile::open(pids.as_deref(), "pids.current"),
+            pids: open(pids, "pids.current"),
             byte_totals: IoTotals::default(),
             operation_totals: IoTotals::default(),
             limits: Limits::default(),
@@ -153,7 +154,7 @@ impl Files {
             &mut self.io_operations,
             &mut self.pids,
         ] {
-            file.retry();
+            file.retry(&scratch.descriptors);
         }
         self.read_limits(scratch);
     }
@@ -276,6 +277,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::descriptors::Descriptors;
 
     #[test]
     fn times_are_nanoseconds() {
@@ -345,7 +347,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let here = Some(folder.path().to_owned());
         let folders = LegacyMounts { cpu: here.clone(), memory: here, ..LegacyMounts::default() };
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::new(Descriptors::at_most(99));
         for (quota, period, limit, expected) in [
             ("-1\n", "100000\n", "9223372036854771712\n", (None, None)),
             // The same on machines with pages of 64 KiB.

@@ -33,7 +33,7 @@ pub(super) struct Files {
 impl Files {
     /// Opens the files in the cgroup's folder.
     pub(super) fn open(folder: &Path, scratch: &mut Scratch) -> Self {
-        let open = |name| KeptFile::open(Some(folder), name);
+        let open = |name| KeptFile::open(Some(folder), name, &scratch.descriptors);
         let mut files = Self {
             cpu_stat: open("cpu.stat"),
             memory_current: open("memory.current"),
@@ -146,7 +146,7 @@ impl Files {
             &mut self.memory_pressure,
             &mut self.io_pressure,
         ] {
-            file.retry();
+            file.retry(&scratch.descriptors);
         }
         self.read_limits(scratch);
     }
@@ -230,6 +230,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::descriptors::Descriptors;
 
     #[test]
     fn times_are_nanoseconds() {
@@ -289,7 +290,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("memory.stat"), "anon 100\nfile 50\ninactive_file 30\n")
             .unwrap();
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::new(Descriptors::at_most(99));
         let mut reading = CgroupReading::default();
         let mut files = Files::open_root(folder.path(), &mut scratch);
         files.read(&mut reading, &Disks::new(None), &mut scratch).unwrap();
@@ -302,7 +303,7 @@ mod tests {
         fs::write(folder.path().join("memory.current"), "10\n").unwrap();
         fs::write(folder.path().join("memory.stat"), "anon 1\nfile 50\ninactive_file 30\n")
             .unwrap();
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::new(Descriptors::at_most(99));
         let mut reading = CgroupReading::default();
         let mut files = Files::open(folder.path(), &mut scratch);
         files.read(&mut reading, &Disks::new(None), &mut scratch).unwrap();
@@ -312,7 +313,7 @@ mod tests {
     #[test]
     fn limits_that_are_none_are_absent() {
         let folder = tempfile::tempdir().unwrap();
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::new(Descriptors::at_most(99));
         for (cpu, memory, expected) in [
             ("max 100000\n", "max\n", (None, None)),
             ("50000 100000\n", "67108864\n", (Some(500), Some(67_108_864))),

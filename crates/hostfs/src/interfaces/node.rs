@@ -18,7 +18,6 @@ use super::{
     InterfaceKind, Interfaces, bonds::Bonds, default_interface, default_route, names, sysfs::SysNet,
 };
 use crate::{
-    file::Scratch,
     procfs::net_dev::{NetworkCounters, interfaces},
     text::is_cut,
 };
@@ -212,7 +211,7 @@ fn standings(names: &[&[u8]], kinds: &[InterfaceKind], net: &Path) -> Vec<Interf
     if kinds.iter().any(|kind| kind.is_card()) {
         return those(Counts, &|place| kinds[place].is_card());
     }
-    let default = default_route(net, &mut Scratch::new());
+    let default = default_route(net);
     if let Some(chosen) = default_interface(names, default.as_deref()) {
         return those(DefaultRoute, &|place| place == chosen);
     }

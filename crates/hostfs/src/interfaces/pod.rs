@@ -4,11 +4,10 @@
 //! the cluster's. A sum over all counts twice, and nothing that an unprivileged reader may ask tells
 //! what runs over what. So the interface of the default route counts, or the one under it.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use super::{Interfaces, default_interface, names};
 use crate::{
-    file::Scratch,
     procfs::{
         net_dev::{NetworkCounters, interfaces},
         route,
@@ -56,13 +55,10 @@ impl PodInterfaces {
 
 /// The interface of the default route of the namespace whose `/proc/<pid>/net` this is: by IPv4, or
 /// else by IPv6.
-pub(crate) fn default_route(net: &Path, scratch: &mut Scratch) -> Option<Vec<u8>> {
-    let ipv4 = scratch.read_path(&net.join("route")).and_then(route::default_ipv4);
-    if let Some(interface) = ipv4 {
-        return Some(interface.to_vec());
-    }
-    let ipv6 = scratch.read_path(&net.join("ipv6_route")).and_then(route::default_ipv6);
-    ipv6.map(<[u8]>::to_vec)
+pub(crate) fn default_route(net: &Path) -> Option<Vec<u8>> {
+    let read = |name| fs::read(net.join(name)).unwrap_or_default();
+    let by_ipv4 = route::default_ipv4(&read("route")).map(<[u8]>::to_vec);
+    by_ipv4.or_else(|| route::default_ipv6(&read("ipv6_route")).map(<[u8]>::to_vec))
 }
 
 /// Which of these interfaces count.

@@ -43,6 +43,17 @@ pub fn hierarchies(table: &[u8]) -> impl Iterator<Item = (PathBuf, Hierarchy)> {
 }
 
 impl Controller {
+    /// Its name in mount tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cpuacct => "cpuacct",
+            Self::Memory => "memory",
+            Self::Blkio => "blkio",
+            Self::Pids => "pids",
+        }
+    }
+
     fn of(name: &[u8]) -> Option<Self> {
         match name {
             b"cpu" => Some(Self::Cpu),

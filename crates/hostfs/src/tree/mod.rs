@@ -197,7 +197,7 @@ impl Tree {
 }
 
 /// The folders in a folder, with their inodes. The directory itself tells both: no file is touched.
-fn subfolders(path: &Path) -> io::Result<BTreeMap<String, u64>> {
+pub(crate) fn subfolders(path: &Path) -> io::Result<BTreeMap<String, u64>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(path)? {
         let entry = entry?;

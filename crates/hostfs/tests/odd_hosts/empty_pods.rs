@@ -207,3 +207,25 @@ fn an_empty_container_is_left_out_and_its_pod_stays() {
         assert_eq!(emptied.at(410), REST);
     }
 }
+
+/// Kata's containers run in a virtual machine, gVisor's in the process of their sandbox: all there is to
+/// see is in one cgroup, and those of the containers, if there are any, are empty.
+#[test]
+fn a_sandboxed_pod_has_figures_and_its_containers_none() {
+    let host = FakeHost::v2();
+    let sandbox = format!("{OTHER}/kata_{}", "b".repeat(64));
+    let container = format!("{OTHER}/{}", "c".repeat(64));
+    for cgroup in [OTHER, &sandbox, &container] {
+        host.add_v2(cgroup);
+    }
+    host.write(&format!("sys/fs/cgroup/{container}/pids.current"), "0\n");
+    host.write(&format!("sys/fs/cgroup/{container}/cpu.stat"), "usage_usec 0\n");
+    let mut open = host.open();
+    for seconds in [0, 10, 20, 90] {
+        let read = Snapshot::at(&mut open, Instant::now() + Duration::from_secs(seconds));
+        let ids: Vec<String> = read.entities[2..].iter().map(|one| one.id.to_string()).collect();
+        let uid = OTHER.rsplit_once("pod").unwrap().1;
+        assert_eq!(ids, [uid, &"b".repeat(64), "ssh.service"], "after {seconds} s");
+        assert_eq!(read.entities[2].cgroup.memory_usage, Some(7000));
+    }
+}

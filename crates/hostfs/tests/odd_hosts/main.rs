@@ -6,13 +6,21 @@ mod broken_files;
 #[cfg(test)]
 mod empty_pods;
 #[cfg(test)]
+mod explained;
+#[cfg(test)]
 mod fake_host;
 #[cfg(test)]
+mod mixed_drivers;
+#[cfg(test)]
 mod namespaces;
+#[cfg(test)]
+mod nested_nodes;
 #[cfg(test)]
 mod networks;
 #[cfg(test)]
 mod real_namespaces;
+#[cfg(test)]
+mod trees;
 #[cfg(test)]
 mod vanishing;
 
@@ -92,6 +100,19 @@ fn kills_in_containers_are_the_pods_too() {
     let (v1, v2) = (FakeHost::v1().read(), FakeHost::v2().read());
     assert_eq!((v1.pod().cgroup.oom_kills, v1.entities[1].cgroup.oom_kills), (Some(26), Some(13)));
     assert_eq!(v2.pod().cgroup.oom_kills, Some(13));
+}
+
+#[test]
+fn kills_in_a_container_that_has_gone_stay_the_pods() {
+    use fake_host::{Snapshot, container};
+    let host = FakeHost::v1();
+    let mut open = host.open();
+    let mut kills = || Snapshot::of(&mut open).pod().cgroup.oom_kills;
+    assert_eq!(kills(), Some(26));
+    host.remove(&format!("sys/fs/cgroup/memory/{}", container('a')));
+    assert_eq!(kills(), Some(26));
+    host.add_v1(&container('b'));
+    assert_eq!(kills(), Some(39));
 }
 
 #[test]

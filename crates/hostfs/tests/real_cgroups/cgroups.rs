@@ -78,8 +78,8 @@ impl RealCgroups {
         }
     }
 
-    /// Starts a process in a cgroup.
-    pub(crate) fn start(&self, path: &str, program: &str, arguments: &[&str]) {
+    /// Starts a process in a cgroup; its number.
+    pub(crate) fn start(&self, path: &str, program: &str, arguments: &[&str]) -> u32 {
         let child = Command::new(program).args(arguments).spawn().expect("the program starts");
         let pid = child.id().to_string();
         symlink(Path::new("/proc").join(&pid), self.proc.path().join(&pid)).expect("a new pid");
@@ -87,6 +87,7 @@ impl RealCgroups {
         for (top, _) in &self.tops {
             fs::write(top.join(path).join("cgroup.procs"), &pid).expect("may move processes");
         }
+        pid.parse().expect("a number")
     }
 
     /// Ends all processes.

@@ -1,0 +1,280 @@
+//! Everything that runs in a cgroup of its own.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use kubemonitor_model::{EntityId, EntityKind, QosClass};
+
+pub(crate) use self::member::KillCount;
+use self::{
+    arrange::arrange,
+    member::Member,
+    networks::Claim,
+    source::{Meter, Source},
+};
+use crate::{
+    cgroup::{Cgroup, CgroupReading},
+    disks::Disks,
+    file::Scratch,
+    hierarchies::Hierarchies,
+    layout::Place,
+    namespace::PodNamespace,
+    processes,
+    procfs::net_dev::NetworkCounters,
+    tree::{Changes, Found, Tree},
+};
+
+mod arrange;
+mod member;
+mod networks;
+mod source;
+mod total;
+
+/// How long a pod or container without any process is taken for one that is about to start, or to
+/// start again.
+pub(crate) const EMPTY_FOR: Duration = Duration::from_secs(15);
+
+/// One pod, container or unit at one tick.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntityReading {
+    /// Pod, container or unit.
+    pub kind: EntityKind,
+    /// Who it is.
+    pub id: EntityId,
+    /// Of a container, the place of its pod in the order of
+    /// [`HostReading::entities`](crate::HostReading::entities).
+    pub parent: Option<usize>,
+    /// Of a pod, its class.
+    pub qos: Option<QosClass>,
+    /// It did not exist at the previous tick, or nothing had run in it yet.
+    pub newborn: bool,
+    /// What its cgroup says. Of a pod with containers outside of its cgroup, their sum; of a unit with
+    /// pods inside of it, what is not theirs.
+    pub cgroup: CgroupReading,
+    /// Traffic of a pod or plain container. `None` also where it has no network of its own.
+    pub network: Option<NetworkCounters>,
+}
+
+/// The members, and the cgroups they are made of, which are in the order of their paths.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    sources: Vec<Source>,
+    /// Those that are told come first, each pod right before its containers.
+    all: Vec<Member>,
+    told: usize,
+    /// Kept for its memory: whose namespace is which, at one tick.
+    namespaces: Vec<Claim>,
+}
+
+impl Members {
+    /// All that is told of: not what has been empty for a while, nor what has not begun.
+    pub(crate) fn told(&self) -> impl ExactSizeIterator<Item = &EntityReading> {
+        self.all[..self.told].iter().map(|member| &member.entity)
+    }
+
+    /// The place and path of each cgroup that is a pod's or a pod's container's.
+    pub(crate) fn of_pods(&self) -> impl Iterator<Item = (&Place, &Path)> {
+        let of_pods = self.sources.iter().filter(|source| source.pod().is_some());
+        of_pods.map(|source| (&source.place, &*source.path))
+    }
+
+    /// What is told of a cgroup's entity; `None` where another cgroup stands for it.
+    pub(crate) fn telling(&self, path: &Path) -> Option<Telling> {
+        let place = self.sources.iter().position(|source| source.path == path)?;
+        let mut members = self.all.iter();
+        let member = members.find(|member| member.cgroups.own.contains(&place))?;
+        Some(if member.is_told() { Telling::Told } else { Telling::Empty })
+    }
+
+    /// Whether there are pods in the unit of a cgroup.
+    pub(crate) fn holds_pods(&self, path: &Path) -> bool {
+        let unit = |member: &&Member| member.entity.kind == EntityKind::Unit;
+        let own =
+            |member: &&Member| member.cgroups.own.iter().any(|&own| self.sources[own].path == path);
+        let unit = self.all.iter().filter(unit).find(own);
+        unit.is_some_and(|unit| !unit.cgroups.inside.is_empty())
+    }
+
+    /// Begins a tick: what was new at the last one is so no more.
+    pub(crate) fn grow_up(&mut self, scratch: &mut Scratch) {
+        for place in 0..self.all.len() {
+            let member = &mut self.all[place];
+            let waits = !member.started && !member.aside;
+            if !member.entity.newborn && !waits {
+                continue;
+            }
+            member.entity.newborn &= waits;
+            // A runtime makes the cgroups of one container one after the other, then sets the
+            // limits, then puts a process in: it may not have been done when this one was found.
+            self.refresh_one(place, scratch);
+            // A pod is often older than its sandbox, whose first process may have been seen before
+            // it was in its namespace. That of any other container comes after the sandbox's.
+            let pod = self.all[place].entity.parent;
+            let pod = pod.and_then(|pod| self.all[pod].namespace.as_mut());
+            pod.into_iter().for_each(PodNamespace::doubt);
+        }
+    }
+
+    /// Has each of them look anew at what hardly ever changes, those that were set aside included.
+    pub(crate) fn refresh(&mut self, scratch: &mut Scratch) {
+        for place in 0..self.all.len() {
+            self.refresh_one(place, scratch);
+            self.all[place].aside = false;
+        }
+    }
+
+    /// Reads the limits anew, tries again to open what was absent, and asks again whose network
+    /// this is.
+    fn refresh_one(&mut self, place: usize, scratch: &mut Scratch) {
+        let member = &mut self.all[place];
+        for &own in &member.cgroups.own {
+            self.sources[own].cgroup.refresh(scratch);
+        }
+        if let Some(namespace) = &mut member.namespace {
+            namespace.doubt();
+        }
+    }
+
+    /// Follows the tree.
+    pub(crate) fn follow(
+        &mut self,
+        changes: Changes,
+        tree: &Tree,
+        hierarchies: &Hierarchies,
+        scratch: &mut Scratch,
+    ) {
+        for path in changes.gone {
+            self.sources.retain(|source| !source.path.starts_with(&path));
+        }
+        for Found { path, inode, place, newborn } in changes.found {
+            self.sources.push(Source {
+                inode,
+                folder: tree.locate(&path),
+                cgroup: Cgroup::open(hierarchies, &path, scratch),
+                path,
+                place,
+                newborn,
+                reading: None,
+                meter: Meter::default(),
+            });
+        }
+        self.arrange();
+    }
+
+    /// Reads all cgroups. What has gone meanwhile is left out.
+    pub(crate) fn read_cgroups(
+        &mut self,
+        disks: &Disks,
+        kills: KillCount,
+        tree: &mut Tree,
+        scratch: &mut Scratch,
+    ) {
+        self.sources.iter_mut().for_each(|source| source.reading = None);
+        let mut gone = Vec::new();
+        for member in self.all.iter().filter(|member| !member.aside) {
+            for &own in &member.cgroups.own {
+                let source = &mut self.sources[own];
+                match source.cgroup.read(disks, scratch) {
+                    Ok(reading) => source.note(&reading),
+                    Err(_) => gone.push(source.path.clone()),
+                }
+            }
+        }
+        if !gone.is_empty() {
+            for path in &gone {
+                tree.disown(path);
+            }
+            let has_gone = |source: &Source| gone.iter().any(|path| source.path.starts_with(path));
+            self.sources.retain(|source| !has_gone(source));
+            self.arrange();
+        }
+        for member in self.all.iter_mut().filter(|member| !member.aside) {
+            member.compose(&self.sources, kills);
+        }
+    }
+
+    /// Tells no more of the pods in which nothing has run for a while, with their containers, and of
+    /// such containers; begins to tell of those in which something has started.
+    ///
+    /// Kubelet leaves the cgroup of a pod that was deleted by force, or while kubelet was down, perhaps
+    /// for ever: there is no pod any more. CRI-O keeps the cgroup of a sandbox for as long as the pod
+    /// lives, and by default no process ever runs in it (`drop_infra_ctr` in crio.conf(5)); gVisor's
+    /// containers have empty ones: nobody takes them for containers. They are looked at again when a
+    /// container comes, and at each [`refresh`](Self::refresh).
+    pub(crate) fn judge(&mut self, now: Instant, scratch: &mut Scratch) {
+        for place in 0..self.all.len() {
+            let member = &mut self.all[place];
+            if member.aside {
+                continue;
+            }
+            if member.entity.kind == EntityKind::Unit || member.shows_a_process() {
+                member.start();
+                if let Some(pod) = self.all[place].entity.parent {
+                    self.all[pod].start();
+                }
+            }
+            let member = &mut self.all[place];
+            if member.entity.kind == EntityKind::Unit {
+                continue;
+            }
+            member.note_emptiness(now);
+            if member.empty.is_none_or(|empty| now.duration_since(empty.since) < EMPTY_FOR) {
+                continue;
+            }
+            let is_empty =
+                member.parts().all(|part| processes::none_in(&self.sources[part].folder, scratch));
+            if is_empty {
+                self.set_aside(place);
+            } else {
+                // Whoever counts processes counts them elsewhere.
+                self.all[place].start();
+                self.all[place].empty = None;
+            }
+        }
+        for member in &mut self.all {
+            member.waited = !member.started && !member.aside;
+        }
+        // Those that are told have to be the first.
+        let told = self.all.iter().filter(|member| member.is_told()).count();
+        if told != self.told || self.all[..told].iter().any(|member| !member.is_told()) {
+            self.arrange();
+        }
+    }
+
+    /// Sets aside a container, or a pod with its containers.
+    fn set_aside(&mut self, place: usize) {
+        self.all[place].aside = true;
+        for member in &mut self.all {
+            member.aside |= member.entity.parent == Some(place);
+        }
+    }
+
+    /// Nobody counted what they read and wrote.
+    pub(crate) fn forget_io(&mut self) {
+        for member in &mut self.all {
+            let cgroup = &mut member.entity.cgroup;
+            cgroup.disk_read_bytes = None;
+            cgroup.disk_write_bytes = None;
+            cgroup.disk_reads = None;
+            cgroup.disk_writes = None;
+        }
+    }
+
+    /// Puts them into their order.
+    fn arrange(&mut self) {
+        self.sources.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        self.all = arrange(&self.sources, std::mem::take(&mut self.all));
+        self.told = self.all.iter().filter(|member| member.is_told()).count();
+    }
+}
+
+/// What becomes of a cgroup that is an entity's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// It is told.
+    Told,
+    /// Nothing has run in it yet, or for a while.
+    Empty,
+}
