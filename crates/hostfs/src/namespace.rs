@@ -192,16 +192,20 @@ impl PodNamespace {
     }
 
     /// Looks for the namespace again. As long as no process tells otherwise it is still the one it
-    /// was. Returns it where it cannot be kept open.
+    /// was: a process inside may have made itself another one. Returns it where it cannot be kept open.
     fn look<'a>(
         &mut self,
-        candidates: impl Iterator<Item = Candidate<'a>>,
+        candidates: impl Iterator<Item = Candidate<'a>> + Clone,
         proc: &Path,
         node: &NodeNamespace,
         scratch: &mut Scratch,
     ) -> Option<Found> {
         self.doubted = false;
-        let Some(Found { through, net_dev, default }) = find(candidates, proc, scratch) else {
+        let mut found = find(candidates.clone(), proc, self.identity, scratch);
+        if found.is_none() && self.identity.is_some() && !matches!(self.seen, Seen::Own { .. }) {
+            found = find(candidates, proc, None, scratch);
+        }
+        let Some(Found { through, net_dev, default }) = found else {
             if matches!(self.seen, Seen::InTurns) {
                 self.seen = Seen::Unknown;
             }
@@ -228,10 +232,11 @@ impl PodNamespace {
     }
 }
 
-/// The namespace of a process in one of these cgroups or below.
+/// The namespace of a process in one of these cgroups or below: the one that is `wanted`, or else any.
 fn find<'a>(
     candidates: impl Iterator<Item = Candidate<'a>>,
     proc: &Path,
+    wanted: Option<Identity>,
     scratch: &mut Scratch,
 ) -> Option<Found> {
     let mut candidates: Vec<_> = candidates.collect();
@@ -242,7 +247,8 @@ fn find<'a>(
         for folder in Folders::of(folder, place) {
             let pids: Vec<u64> = processes::listed(scratch, &folder).take(tries).collect();
             tries -= pids.len();
-            let found = pids.into_iter().find_map(|pid| network_of(pid, &folder, proc, scratch));
+            let found =
+                pids.into_iter().find_map(|pid| network_of(pid, &folder, proc, wanted, scratch));
             if let Some((net_dev, default)) = found {
                 return Some(Found { through: inode, net_dev, default });
             }
@@ -256,10 +262,14 @@ fn network_of(
     pid: u64,
     folder: &Path,
     proc: &Path,
+    wanted: Option<Identity>,
     scratch: &mut Scratch,
 ) -> Option<(File, Option<Vec<u8>>)> {
     let net = proc.join(format!("{pid}/net"));
     let net_dev = File::open(net.join("dev")).ok()?;
+    if wanted.is_some() && Identity::of(&net_dev) != wanted {
+        return None;
+    }
     let default = default_route(&net);
     // The number may have gone to another process meanwhile.
     processes::listed(scratch, folder).any(|other| other == pid).then_some((net_dev, default))

@@ -177,3 +177,32 @@ fn of_a_pod_the_default_interface_counts_and_nothing_that_runs_over_it() {
     let anew = carried_by_pod(&Snapshot::of(&mut open)).unwrap().1;
     assert!((total + sent..total + sent + 10_000).contains(&anew), "{total} and {sent} are {anew}");
 }
+
+#[test]
+fn a_namespace_that_a_process_made_inside_a_pod_is_not_the_pods() {
+    let (Some(node), Some(pod), Some(inside)) =
+        (Namespace::make(), Namespace::make(), Namespace::make())
+    else {
+        return;
+    };
+    node.connect("cali1234", &pod, "eth0", "10.99.0");
+    pod.ip("route add default via 10.99.0.1");
+    pod.connect("docker1", &inside, "eth0", "10.98.0");
+    let host = host_in(&node);
+    run_pod_in(&host, &pod);
+    pod.send_to("10.99.0.1");
+    let mut open = open_with_sys(&host, &node);
+    let before = carried_by_pod(&Snapshot::of(&mut open)).unwrap().1;
+    assert!(before > 100_000);
+    inside.send_to("10.98.0.1");
+    // Its process is asked first from now on, and the pod's interfaces have changed.
+    let processes = format!("sys/fs/cgroup/{}/cgroup.procs", container('a'));
+    host.write(&processes, format!("{}\n{}\n", inside.pid(), pod.pid()));
+    symlink(format!("/proc/{}", inside.pid()), host.path(&format!("proc/{}", inside.pid())))
+        .unwrap();
+    for bridge in ["br1", "br2"] {
+        pod.ip(&format!("link add {bridge} type bridge"));
+        let now = carried_by_pod(&Snapshot::of(&mut open)).unwrap().1;
+        assert!((before..before + 10_000).contains(&now), "{before}, then {now}");
+    }
+}
