@@ -64,11 +64,16 @@ impl Descriptors {
     /// Keeps a file open, or gives it back where no descriptor is left for that.
     pub(crate) fn keep(&self, file: File) -> Result<OpenFile, File> {
         if self.taken.load(Relaxed) >= self.most {
-            self.refused.fetch_add(1, Relaxed);
+            self.refuse();
             return Err(file);
         }
         self.taken.fetch_add(1, Relaxed);
         Ok(OpenFile { file, taken: Arc::clone(&self.taken) })
+    }
+
+    /// Takes note of a file that cannot be kept open.
+    pub(crate) fn refuse(&self) {
+        self.refused.fetch_add(1, Relaxed);
     }
 
     /// Follows a limit that was changed from outside (`prlimit`). To be called when all files that are
@@ -119,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_are_given_than_there_are_and_a_shortage_is_told_once() {
+    fn no_more_are_given_than_there_are_and_a_shortage_is_reported_once() {
         let mut descriptors = Descriptors::at_most(2);
         let keep = |descriptors: &Descriptors| descriptors.keep(tempfile::tempfile().unwrap());
         let (one, other) = (keep(&descriptors).unwrap(), keep(&descriptors).unwrap());

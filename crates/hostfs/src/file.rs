@@ -116,7 +116,10 @@ impl KeptFile {
     fn at(path: PathBuf, descriptors: &Descriptors) -> Self {
         match File::open(&path) {
             Ok(file) => descriptors.keep(file).map_or(Self::InTurns(path), Self::Open),
-            Err(error) if is_shortage(&error) => Self::InTurns(path),
+            Err(error) if is_shortage(&error) => {
+                descriptors.refuse();
+                Self::InTurns(path)
+            }
             Err(_) => Self::Absent(path),
         }
     }

@@ -92,7 +92,7 @@ pub struct HostReading<'a> {
 impl<'a> HostReading<'a> {
     /// Everything that runs in a cgroup of its own, each pod before its containers.
     pub fn entities(&self) -> impl ExactSizeIterator<Item = &'a EntityReading> + use<'a> {
-        self.members.told()
+        self.members.reported()
     }
 }
 

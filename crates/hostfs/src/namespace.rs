@@ -183,7 +183,7 @@ impl PodNamespace {
         self.interfaces.read(text)
     }
 
-    /// What tells it from others, where it is not the node's and can be told.
+    /// Its identity, where it is not the node's and is known.
     pub(crate) fn identity(&self) -> Option<Identity> {
         match self.seen {
             Seen::Own { .. } | Seen::InTurns => self.identity,

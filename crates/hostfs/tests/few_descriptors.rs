@@ -14,13 +14,13 @@ const SERVICES: usize = 30;
 
 fn write(root: &Path, file: &str, text: &str) {
     let path = root.join(file);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(path, text).expect("a file");
 }
 
 /// How many files of services are open.
 fn kept() -> usize {
-    let own = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let own = fs::read_dir("/proc/self/fd").expect("own files").flatten();
     let paths = own.filter_map(|link| fs::read_link(link.path()).ok());
     paths.filter(|path| path.to_string_lossy().contains("system.slice")).count()
 }

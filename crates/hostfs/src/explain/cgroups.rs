@@ -7,7 +7,7 @@ use kubemonitor_model::EntityId;
 use crate::{
     file::Scratch,
     layout::{Place, is_helper},
-    members::{Members, Telling},
+    members::{Members, Status},
     text::lines,
     tree::{Tree, subfolders},
 };
@@ -80,9 +80,9 @@ pub(crate) fn verdicts(
         let listed = scratch.read_path(&folder.join("cgroup.procs"));
         let processes = listed.map(|text| lines(text).count());
         let name = path.rsplit_once('/').map_or(&*path, |(_, name)| name);
-        let telling = members.telling(Path::new(&path));
-        let (counts_as, why) = match telling {
-            Some(telling) => entity(&above, &place, telling, members.holds_pods(Path::new(&path))),
+        let status = members.status(Path::new(&path));
+        let (counts_as, why) = match status {
+            Some(status) => entity(&above, &place, status, members.holds_pods(Path::new(&path))),
             None => other(&above, name, &place, processes),
         };
         found.push(CgroupVerdict {
@@ -103,7 +103,7 @@ pub(crate) fn verdicts(
 }
 
 /// The verdict on a cgroup that is an entity's.
-fn entity(above: &Place, place: &Place, telling: Telling, holds_pods: bool) -> (CountsAs, String) {
+fn entity(above: &Place, place: &Place, status: Status, holds_pods: bool) -> (CountsAs, String) {
     let (counts_as, whose) = match place {
         Place::Pod { uid, qos } => (CountsAs::Pod, format!("pod {uid} ({})", qos.as_str())),
         Place::Container { id, pod, .. } => {
@@ -120,9 +120,9 @@ fn entity(above: &Place, place: &Place, telling: Telling, holds_pods: bool) -> (
         }
         _ => (CountsAs::Nothing, String::new()),
     };
-    match telling {
-        Telling::Told => (counts_as, whose),
-        Telling::Empty => {
+    match status {
+        Status::Reported => (counts_as, whose),
+        Status::Empty => {
             let why = "no process in it: has ended, not started, or runs elsewhere";
             (CountsAs::Leftover, format!("{whose}; {why}"))
         }

@@ -1,4 +1,4 @@
-//! Which cgroups belong to one pod, container or unit, and the order in which these are told.
+//! Which cgroups belong to one pod, container or unit, and the order in which these are reported.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -17,7 +17,7 @@ struct PodSources {
     containers: Vec<usize>,
 }
 
-/// The members that these cgroups make, each pod right before its containers, those that are told
+/// The members that these cgroups make, each pod right before its containers, those that are reported
 /// before all others. `sources` are in the order of their paths; `before` are the members as they were.
 pub(super) fn arrange(sources: &[Source], before: Vec<Member>) -> Vec<Member> {
     let mut before: HashMap<(EntityKind, EntityId), Member> = before
@@ -87,7 +87,7 @@ pub(super) fn arrange(sources: &[Source], before: Vec<Member>) -> Vec<Member> {
     recall(&mut all, &recalled, sources);
     all.sort_by_key(|(anchor, member)| {
         let is_container = member.entity.kind == EntityKind::Container;
-        (!member.is_told(), *anchor, is_container, member.cgroups.own.first().copied())
+        (!member.is_reported(), *anchor, is_container, member.cgroups.own.first().copied())
     });
     let mut all: Vec<Member> = all.into_iter().map(|(_, member)| member).collect();
     link(&mut all, sources);
@@ -125,15 +125,13 @@ fn recall(all: &mut [(usize, Member)], pods: &BTreeSet<EntityId>, sources: &[Sou
         if pod.is_some_and(|pod| pods.contains(pod)) {
             if kind == EntityKind::Pod {
                 member.empty = None;
-                // Nothing ran in it until this container came, however long that took.
-                member.waited |= member.aside && !member.started;
             }
             member.aside = false;
         }
     }
 }
 
-/// Tells each container the place of its pod.
+/// Sets each container's pod.
 fn link(all: &mut [Member], sources: &[Source]) {
     let pods: HashMap<EntityId, usize> = all
         .iter()

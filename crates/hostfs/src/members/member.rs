@@ -22,9 +22,9 @@ pub(super) struct Member {
     pub(super) namespace: Option<PodNamespace>,
     /// Of a pod or container in which there seems to be no process.
     pub(super) empty: Option<Empty>,
-    /// It is empty, or a container of an empty pod, and neither read nor told.
+    /// It is empty, or a container of an empty pod, and neither read nor reported.
     pub(super) aside: bool,
-    /// A process has been seen in it, or the CPU time of one. What has not is read and not told: a
+    /// A process has been seen in it, or the CPU time of one. What has not is read and not reported: a
     /// runtime may be about to start something there, or have put it elsewhere, and then 0 would be
     /// wrong.
     pub(super) started: bool,
@@ -90,8 +90,8 @@ impl Member {
         }
     }
 
-    /// Whether it is told.
-    pub(super) fn is_told(&self) -> bool {
+    /// Whether it is reported.
+    pub(super) fn is_reported(&self) -> bool {
         self.started && !self.aside
     }
 
@@ -101,11 +101,12 @@ impl Member {
         self.cgroups = cgroups;
     }
 
-    /// Whether these cgroups have been made anew under the names of its own: it is another one then,
-    /// that counts from 0.
+    /// Whether these cgroups have been recreated under the names of its own: it is another one then,
+    /// that counts from 0. A pod is not while it has containers elsewhere.
     pub(super) fn is_superseded_by(&self, own: &[usize], sources: &[Source]) -> bool {
         let is_known = |&own: &usize| self.inodes.contains(&sources[own].inode);
-        !self.inodes.is_empty() && !own.is_empty() && !own.iter().any(is_known)
+        let is_all_there_was = self.cgroups.outside.is_empty() && !self.inodes.is_empty();
+        is_all_there_was && !own.is_empty() && !own.iter().any(is_known)
     }
 
     /// The cgroups whose sum it is.
@@ -176,7 +177,7 @@ impl Member {
         };
     }
 
-    /// Whether its figures speak of a process, now or before. What cannot be told may have one.
+    /// Whether its figures speak of a process, now or before. What is unknown may have one.
     pub(super) fn shows_a_process(&self) -> bool {
         let CgroupReading { pids, cpu_usage_ns, .. } = self.entity.cgroup;
         pids != Some(0) || cpu_usage_ns.is_some_and(|used| used > 0)

@@ -61,17 +61,17 @@ pub struct EntityReading {
 #[derive(Debug, Default)]
 pub(crate) struct Members {
     sources: Vec<Source>,
-    /// Those that are told come first, each pod right before its containers.
+    /// Those that are reported come first, each pod right before its containers.
     all: Vec<Member>,
-    told: usize,
+    reported: usize,
     /// Kept for its memory: whose namespace is which, at one tick.
     namespaces: Vec<Claim>,
 }
 
 impl Members {
-    /// All that is told of: not what has been empty for a while, nor what has not begun.
-    pub(crate) fn told(&self) -> impl ExactSizeIterator<Item = &EntityReading> {
-        self.all[..self.told].iter().map(|member| &member.entity)
+    /// All that is reported: not what has been empty for a while, nor what has not started.
+    pub(crate) fn reported(&self) -> impl ExactSizeIterator<Item = &EntityReading> {
+        self.all[..self.reported].iter().map(|member| &member.entity)
     }
 
     /// The place and path of each cgroup that is a pod's or a pod's container's.
@@ -80,12 +80,12 @@ impl Members {
         of_pods.map(|source| (&source.place, &*source.path))
     }
 
-    /// What is told of a cgroup's entity; `None` where another cgroup stands for it.
-    pub(crate) fn telling(&self, path: &Path) -> Option<Telling> {
+    /// Whether a cgroup's entity is reported; `None` where another cgroup stands for it.
+    pub(crate) fn status(&self, path: &Path) -> Option<Status> {
         let place = self.sources.iter().position(|source| source.path == path)?;
         let mut members = self.all.iter();
         let member = members.find(|member| member.cgroups.own.contains(&place))?;
-        Some(if member.is_told() { Telling::Told } else { Telling::Empty })
+        Some(if member.is_reported() { Status::Reported } else { Status::Empty })
     }
 
     /// Whether there are pods in the unit of a cgroup.
@@ -117,7 +117,7 @@ impl Members {
         }
     }
 
-    /// Has each of them look anew at what hardly ever changes, those that were set aside included.
+    /// Has each of them look again at what hardly ever changes, those that were set aside included.
     pub(crate) fn refresh(&mut self, scratch: &mut Scratch) {
         for place in 0..self.all.len() {
             self.refresh_one(place, scratch);
@@ -125,7 +125,7 @@ impl Members {
         }
     }
 
-    /// Reads the limits anew, tries again to open what was absent, and asks again whose network
+    /// Reads the limits again, tries again to open what was absent, and asks again whose network
     /// this is.
     fn refresh_one(&mut self, place: usize, scratch: &mut Scratch) {
         let member = &mut self.all[place];
@@ -195,8 +195,8 @@ impl Members {
         }
     }
 
-    /// Tells no more of the pods in which nothing has run for a while, with their containers, and of
-    /// such containers; begins to tell of those in which something has started.
+    /// Stops reporting pods in which nothing has run for a while, with their containers, and such
+    /// containers; starts to report those in which something has started.
     ///
     /// Kubelet leaves the cgroup of a pod that was deleted by force, or while kubelet was down, perhaps
     /// for ever: there is no pod any more. CRI-O keeps the cgroup of a sandbox for as long as the pod
@@ -236,18 +236,33 @@ impl Members {
         for member in &mut self.all {
             member.waited = !member.started && !member.aside;
         }
-        // Those that are told have to be the first.
-        let told = self.all.iter().filter(|member| member.is_told()).count();
-        if told != self.told || self.all[..told].iter().any(|member| !member.is_told()) {
+        // Of a pod with a container that is not read it is not known when it starts.
+        for place in 0..self.all.len() {
+            let Member { aside: true, entity, .. } = &self.all[place] else { continue };
+            if let Some(pod) = entity.parent {
+                self.all[pod].waited = false;
+            }
+        }
+        // Those that are reported have to be the first.
+        let reported = self.all.iter().filter(|member| member.is_reported()).count();
+        if reported != self.reported
+            || self.all[..reported].iter().any(|member| !member.is_reported())
+        {
             self.arrange();
         }
     }
 
     /// Sets aside a container, or a pod with its containers.
     fn set_aside(&mut self, place: usize) {
-        self.all[place].aside = true;
-        for member in &mut self.all {
-            member.aside |= member.entity.parent == Some(place);
+        let with_it =
+            |at: usize, member: &Member| at == place || member.entity.parent == Some(place);
+        for at in 0..self.all.len() {
+            if with_it(at, &self.all[at]) {
+                self.all[at].aside = true;
+                for &own in &self.all[at].cgroups.own {
+                    self.sources[own].pause();
+                }
+            }
         }
     }
 
@@ -266,15 +281,15 @@ impl Members {
     fn arrange(&mut self) {
         self.sources.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         self.all = arrange(&self.sources, std::mem::take(&mut self.all));
-        self.told = self.all.iter().filter(|member| member.is_told()).count();
+        self.reported = self.all.iter().filter(|member| member.is_reported()).count();
     }
 }
 
 /// What becomes of a cgroup that is an entity's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Telling {
-    /// It is told.
-    Told,
+pub(crate) enum Status {
+    /// It is reported.
+    Reported,
     /// Nothing has run in it yet, or for a while.
     Empty,
 }

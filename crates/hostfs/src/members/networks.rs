@@ -2,7 +2,7 @@
 //!
 //! A pod's containers are in one network namespace, and its traffic is the pod's. Other containers may
 //! share one as well (`docker run --network container:…`), and in a Kubernetes node that is a container
-//! itself, pods on the node's network are in the namespace of that container: each byte is told once.
+//! itself, pods on the node's network are in the namespace of that container: each byte is reported once.
 
 use std::path::Path;
 
@@ -39,9 +39,9 @@ impl Members {
         node: &NodeNamespace,
         scratch: &mut Scratch,
     ) {
-        let Self { sources, all, told, namespaces } = self;
+        let Self { sources, all, reported, namespaces } = self;
         namespaces.clear();
-        for (place, member) in all[..*told].iter_mut().enumerate() {
+        for (place, member) in all[..*reported].iter_mut().enumerate() {
             let rank = rank(member);
             let Some(namespace) = &mut member.namespace else { continue };
             let cgroups = &member.cgroups;

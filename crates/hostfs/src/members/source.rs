@@ -45,6 +45,14 @@ impl Source {
         }
     }
 
+    /// Takes note that it will not be read for a while. What it counts until then is nobody's increase:
+    /// a tick's is that since the tick before.
+    pub(super) fn pause(&mut self) {
+        self.newborn = false;
+        self.reading = None;
+        self.meter = Meter::default();
+    }
+
     /// Takes a reading in.
     pub(super) fn note(&mut self, reading: &CgroupReading) {
         self.meter.note(&counters(reading), self.newborn);

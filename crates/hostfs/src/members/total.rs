@@ -83,7 +83,7 @@ impl Rest {
 
     /// Takes from the unit's reading what is the pods'. The two are read one after the other, so that
     /// the pods may be a moment ahead; a counter waits then until the unit has caught up. Of what cannot
-    /// be told apart, peak and pressure, nothing is left.
+    /// be separated, peak and pressure, nothing is reported.
     pub(super) fn take_from<'a>(
         &mut self,
         unit: &mut CgroupReading,

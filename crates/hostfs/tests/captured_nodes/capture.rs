@@ -36,7 +36,8 @@ pub(crate) struct Compared<'a> {
 
 impl CapturedNode {
     pub(crate) fn unpack(name: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // In memory where that can be had: there are thousands of files.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
         let archive = File::open(fixtures.join(format!("{name}.tar.gz"))).unwrap();
         tar::Archive::new(GzDecoder::new(archive)).unpack(folder.path()).unwrap();

@@ -31,7 +31,9 @@ pub(crate) struct Snapshot {
 impl FakeHost {
     /// A host with `/proc`, no cgroups, and a process 1 with a card.
     pub(crate) fn bare() -> Self {
-        let host = Self { root: tempfile::tempdir().unwrap() };
+        // In memory where that can be had: some tests write thousands of files.
+        let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let host = Self { root: root.unwrap() };
         host.write("proc/stat", "cpu  1 2 3 4 5 6 7 8 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\nctxt 9\n");
         host.write("proc/meminfo", "MemTotal: 100 kB\nMemAvailable: 60 kB\nSwapFree: 1 kB\n");
         host.write(

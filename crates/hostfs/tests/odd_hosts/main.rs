@@ -10,6 +10,8 @@ mod explained;
 #[cfg(test)]
 mod fake_host;
 #[cfg(test)]
+mod histories;
+#[cfg(test)]
 mod mixed_drivers;
 #[cfg(test)]
 mod namespaces;

@@ -1,8 +1,6 @@
 //! Kubelet with the systemd driver, and a runtime with cgroupfs: pods have an empty cgroup of their own
 //! or none, and their containers lie elsewhere.
 
-use std::time::{Duration, Instant};
-
 use kubemonitor_hostfs::{CgroupReading, EntityReading, Host};
 use kubemonitor_model::{
     EntityKind::{self, Container, Pod, Unit},
@@ -188,24 +186,6 @@ fn nothing_is_told_of_a_pod_that_nothing_has_started_in() {
     let started = pod(&mut open);
     assert_eq!((started.newborn, cpu_us(&started.cgroup)), (true, Some(70)));
     assert!(!pod(&mut open).newborn);
-}
-
-#[test]
-fn a_pod_whose_first_container_takes_its_time_has_all_that_it_used() {
-    let host = host();
-    for digit in ['a', 'b'] {
-        host.remove(&format!("sys/fs/cgroup/{}", outside(digit)));
-    }
-    let mut open = host.open();
-    let began = Instant::now();
-    for seconds in [0, 15, 30] {
-        let read = Snapshot::at(&mut open, began + Duration::from_secs(seconds));
-        assert_eq!(kinds(&read), [Unit]);
-    }
-    add(&host, &outside('a'), &busy(70));
-    let read = Snapshot::at(&mut open, began + Duration::from_secs(35));
-    let started: Vec<_> = read.entities.iter().map(|one| (one.kind, one.newborn)).collect();
-    assert_eq!(started, [(Pod, true), (Container, true), (Unit, false)]);
 }
 
 #[test]

@@ -291,7 +291,9 @@ fn pods_on_the_network_of_a_node_that_is_a_container_have_none_of_their_own() {
         format!("{node}/kubelet/kubepods/pod{uid}/{}", number.to_string().repeat(64))
     };
     let places = [&init, &pod(0), &pod(1)];
-    places.iter().for_each(|place| cgroups.add(place));
+    for place in places {
+        cgroups.add(place);
+    }
     let holder = cgroups.start(&init, "unshare", ALONE);
     cgroups.start(&pod(1), "unshare", ALONE);
     thread::sleep(Duration::from_millis(300));
