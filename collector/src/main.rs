@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Parser;
+use kubemonitor_arguments::parse;
 use kubemonitor_collector::{Args, run};
 use kubemonitor_hostfs::Host;
 use kubemonitor_model::told;
@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = parse();
     log(if args.debug() { LevelFilter::DEBUG } else { LevelFilter::INFO });
     let done = if args.explain() { explain(&args) } else { collect(args) };
     match done {
