@@ -86,7 +86,7 @@ pub(crate) fn verdicts(
             None => other(&above, name, &place, processes),
         };
         found.push(CgroupVerdict {
-            path: format!("/{}", path.escape_debug()),
+            path: format!("/{}", printable(&path)),
             counts_as,
             processes,
             why,
@@ -100,6 +100,14 @@ pub(crate) fn verdicts(
         }
     }
     found
+}
+
+/// A path in one line of text. systemd's names have backslashes of their own, which stay.
+fn printable(path: &str) -> String {
+    let escaped = |letter: char| {
+        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
+    };
+    path.chars().map(escaped).collect()
 }
 
 /// The verdict on a cgroup that is an entity's.
@@ -131,7 +139,7 @@ fn entity(above: &Place, place: &Place, status: Status, holds_pods: bool) -> (Co
 
 fn unit(what: &str, id: &EntityId, holds_pods: bool) -> String {
     let less = if holds_pods { ", without the pods inside of it" } else { "" };
-    format!("{what} {id}{less}")
+    format!("{what} {}{less}", printable(&id.to_string()))
 }
 
 /// The verdict on any other.

@@ -101,11 +101,11 @@ impl Members {
     pub(crate) fn grow_up(&mut self, scratch: &mut Scratch) {
         for place in 0..self.all.len() {
             let member = &mut self.all[place];
-            let waits = !member.started && !member.aside;
-            if !member.entity.newborn && !waits {
+            if !member.entity.newborn {
                 continue;
             }
-            member.entity.newborn &= waits;
+            // One in which nothing has started stays new until something does.
+            member.entity.newborn = !member.started && !member.aside;
             // A runtime makes the cgroups of one container one after the other, then sets the
             // limits, then puts a process in: it may not have been done when this one was found.
             self.refresh_one(place, scratch);

@@ -12,7 +12,7 @@ const UID_: &str = "33333333_2222_3333_4444_555555555555";
 fn each_cgroup_is_said_to_count_or_not() {
     let host = FakeHost::v2();
     let stray = format!("kubepods-besteffort-pod{UID_}.slice:cri-containerd:{}", "c".repeat(64));
-    let table: [(&str, CountsAs, &str); 17] = [
+    let table: [(&str, CountsAs, &str); 18] = [
         ("", Prefix, "may be below"),
         ("kubepods", Prefix, "kubelet's"),
         (POD, Pod, "pod 0f9d4c1e-1111-2222-3333-444455556666 (Burstable)"),
@@ -26,6 +26,7 @@ fn each_cgroup_is_said_to_count_or_not() {
         ("system.slice/ssh.service/part", Inside, "the unit above"),
         ("system.slice/k3s.service", Unit, "without the pods inside"),
         (&format!("system.slice/k3s.service/{stray}"), Container, "differ in driver"),
+        ("machine.slice/machine-qemu\\x2d1.scope", Unit, "machine-qemu\\x2d1.scope"),
         ("lxc/web", Unit, "web"),
         ("lxc.monitor.web", Nothing, "watches over"),
         ("user.slice/run-1.scope", Nothing, "a session"),
@@ -38,7 +39,7 @@ fn each_cgroup_is_said_to_count_or_not() {
     host.write("sys/fs/cgroup/odd/with processes\n/cgroup.procs", "1\n2\n");
     let report = host.open().explain();
     for (path, counts_as, why) in table {
-        let path = format!("/{}", path.escape_debug());
+        let path = format!("/{}", path.replace('\n', "\\n"));
         let verdict = report.cgroups.iter().find(|one| one.path == path).expect("it is there");
         assert_eq!(verdict.counts_as, counts_as, "{path}: {}", verdict.why);
         assert!(verdict.why.contains(why), "{path}: {}", verdict.why);
