@@ -15,9 +15,9 @@ Examples:
   Every second, to another host, encrypted and with a token:
     kubemonitor-collector --server https://monitor.example.com --interval 1s \\
       --token-file /etc/kubemonitor/token
-  In a container that has the host's /proc and /sys/fs/cgroup mounted below /host:
-    API_SERVER_URL=http://monitor-api HOST_PROC=/host/proc HOST_CGROUP=/host/sys/fs/cgroup \\
-      kubemonitor-collector
+  In a container that has the host's /proc and /sys mounted below /host:
+    API_SERVER_URL=http://monitor-api HOST_PROC=/host/proc HOST_SYS=/host/sys \\
+      HOST_CGROUP=/host/sys/fs/cgroup kubemonitor-collector
 
 It runs until SIGTERM or SIGINT, then sends what it still has and ends with status 0; with 1 after
 a failure, with 2 after a wrong option.";
@@ -53,6 +53,13 @@ pub struct Args {
     #[arg(long, value_name = "DIR", env = "HOST_CGROUP", hide_env_values = true)]
     #[arg(default_value = "/sys/fs/cgroup")]
     cgroup: PathBuf,
+
+    /// Where the host's /sys is to be seen [default: /sys if --proc is /proc, else none]
+    ///
+    /// It tells which network interfaces are cards and which disks stand on others; without it their
+    /// names do.
+    #[arg(long, value_name = "DIR", env = "HOST_SYS", hide_env_values = true)]
+    sys: Option<PathBuf>,
 
     /// A file with the token that the server wants of those who write [default: no token]
     #[arg(long, value_name = "FILE", env = "API_TOKEN_FILE", hide_env_values = true)]
@@ -110,7 +117,7 @@ impl Args {
         HostRoots {
             proc: self.proc.clone(),
             cgroup: self.cgroup.clone(),
-            sys: on_the_host.then(|| PathBuf::from("/sys")),
+            sys: self.sys.clone().or_else(|| on_the_host.then(|| PathBuf::from("/sys"))),
         }
     }
 
@@ -165,8 +172,13 @@ mod tests {
     #[test]
     fn a_proc_elsewhere_says_nothing_of_this_sys() {
         let options = ["--proc", "/host/proc", "--cgroup", "/host/sys/fs/cgroup", "--node", "n"];
-        let settings = parse(&options).expect("options").settings().expect("settings");
-        assert_eq!(settings.host, HostRoots::mounted_at(Path::new("/host")));
+        let settings = |options: &[&str]| parse(options).expect("options").settings();
+        let mounted = HostRoots::mounted_at(Path::new("/host"));
+        let host = settings(&options).expect("settings").host;
+        assert_eq!(host, HostRoots { sys: None, ..mounted.clone() });
+        let host =
+            settings(&[&options[..], &["--sys", "/host/sys"]].concat()).expect("settings").host;
+        assert_eq!(host, mounted);
     }
 
     #[test]
@@ -194,6 +206,7 @@ mod tests {
             "DEBUG",
             "HOST_PROC",
             "HOST_CGROUP",
+            "HOST_SYS",
             "API_TOKEN_FILE",
             "API_CA_FILE",
         ] {

@@ -5,20 +5,19 @@
 use std::fmt::Debug;
 
 use kubemonitor_hostfs::{
-    cgroup::{v1, v2},
+    cgroup::{EachDevice, v1, v2},
     procfs::{
-        diskstats::{self, DeviceNumber},
-        loadavg, meminfo, mounts, net_dev, pressure, stat, uptime, vmstat,
+        diskstats, loadavg, meminfo, mounts, net_dev, pressure, route, stat, uptime, vmstat,
     },
 };
 use libfuzzer_sys::fuzz_target;
 
 /// In the order of the seeds' first bytes: append only.
-const PARSERS: [fn(&[u8]) -> Box<dyn Debug>; 20] = [
+const PARSERS: [fn(&[u8]) -> Box<dyn Debug>; 22] = [
     |text| Box::new((stat::parse(text), stat::parse(text).used_ns())),
     |text| Box::new(meminfo::parse(text)),
-    |text| Box::new(net_dev::sum(text, |name| name != b"lo")),
-    |text| Box::new(diskstats::devices(text).map(|device| device.counters).collect::<Vec<_>>()),
+    |text| Box::new(net_dev::interfaces(text).map(|one| one.counters()).collect::<Vec<_>>()),
+    |text| Box::new(diskstats::devices(text).map(|device| device.counters()).collect::<Vec<_>>()),
     |text| Box::new(loadavg::parse(text)),
     |text| Box::new(uptime::parse(text)),
     |text| Box::new(vmstat::parse(text)),
@@ -28,17 +27,25 @@ const PARSERS: [fn(&[u8]) -> Box<dyn Debug>; 20] = [
     |text| Box::new(v1::throttling(text)),
     |text| Box::new(v1::memory_stat(text)),
     |text| Box::new(v1::oom_kills(text)),
-    |text| Box::new(v1::io(text, is_disk)),
+    |text| devices(text, v1::io),
     |text| Box::new(v2::cpu_stat(text)),
     |text| Box::new(v2::cpu_max(text)),
     |text| Box::new(v2::memory_stat(text)),
     |text| Box::new(v2::oom_kills(text)),
-    |text| Box::new(v2::io_stat(text, is_disk)),
+    |text| devices(text, v2::io_stat),
     |text| Box::new(net_dev::interfaces(text).map(|one| one.name.to_vec()).collect::<Vec<_>>()),
+    |text| Box::new(route::default_ipv4(text).map(<[u8]>::to_vec)),
+    |text| Box::new(route::default_ipv6(text).map(<[u8]>::to_vec)),
 ];
 
-fn is_disk(device: DeviceNumber) -> bool {
-    device.major != 7
+/// The devices of a cgroup's file, and whether all of it could be read.
+fn devices<const N: usize>(
+    text: &[u8],
+    parse: fn(&[u8], &mut EachDevice<'_, N>) -> Option<()>,
+) -> Box<dyn Debug> {
+    let mut devices = Vec::new();
+    let all = parse(text, &mut |device, counters| devices.push((device, counters)));
+    Box::new((devices, all))
 }
 
 fuzz_target!(|input: &[u8]| {

@@ -11,9 +11,11 @@ use tracing::{info, warn};
 use crate::{
     Explanation,
     descriptors::{Descriptors, Supply},
+    disks::DiskVerdict,
     explain::{facts, verdicts},
     file::{ReadCost, Scratch},
     hierarchies::Hierarchies,
+    interfaces::InterfaceVerdict,
     layout::Place,
     members::{EMPTY_FOR, EntityReading, Members},
     node::{Node, NodeReading},
@@ -31,7 +33,8 @@ pub struct HostRoots {
     pub proc: PathBuf,
     /// Its `/sys/fs/cgroup`.
     pub cgroup: PathBuf,
-    /// Its sysfs, where that shows the host's network interfaces. In a container it does not.
+    /// Its sysfs, if it is to be seen. A container's own shows the container's network interfaces, and
+    /// not the host's.
     pub sys: Option<PathBuf>,
 }
 
@@ -43,10 +46,14 @@ impl Default for HostRoots {
 }
 
 impl HostRoots {
-    /// The places below `prefix`, as a container has them that mounts the host's `/proc` and
-    /// `/sys/fs/cgroup` there.
+    /// The places below `prefix`, as a container has them that mounts the host's `/proc` and `/sys`
+    /// there.
     pub fn mounted_at(prefix: &Path) -> Self {
-        Self { proc: prefix.join("proc"), cgroup: prefix.join("sys/fs/cgroup"), sys: None }
+        Self {
+            proc: prefix.join("proc"),
+            cgroup: prefix.join("sys/fs/cgroup"),
+            sys: Some(prefix.join("sys")),
+        }
     }
 }
 
@@ -142,6 +149,7 @@ impl Host {
             self.rescanned = now;
             scratch.descriptors.follow_limit();
             members.refresh(scratch);
+            node.refresh();
             tree.rescan()
         };
         if changes != Changes::default() {
@@ -191,11 +199,25 @@ impl Host {
         // As if it stayed so, so that what is empty shows.
         self.read_at(now + EMPTY_FOR);
         let driver = self.cgroup_driver();
+        let interfaces = self.interface_verdicts().collect();
+        let disks = self.disk_verdicts().collect();
         let Self { roots, hierarchies, tree, members, scratch, .. } = self;
         Explanation {
             facts: facts(roots, hierarchies, members, driver, scratch),
             cgroups: verdicts(tree, members, scratch),
+            interfaces,
+            disks,
         }
+    }
+
+    /// Which of the node's network interfaces counted at the last reading, and why.
+    pub fn interface_verdicts(&self) -> impl Iterator<Item = InterfaceVerdict> {
+        self.node.namespace.interfaces.verdicts()
+    }
+
+    /// Which of the node's block devices counted at the last reading, and why.
+    pub fn disk_verdicts(&self) -> impl Iterator<Item = DiskVerdict> {
+        self.node.disks.verdicts()
     }
 
     /// What reading has cost since this was asked last.

@@ -25,6 +25,7 @@
 
 pub mod cgroup;
 mod descriptors;
+mod device_totals;
 mod disks;
 mod explain;
 mod file;
@@ -41,8 +42,10 @@ mod text;
 mod tree;
 
 pub use cgroup::CgroupReading;
+pub use disks::{DiskKind, DiskVerdict};
 pub use explain::{CgroupVerdict, CountsAs, Explanation};
 pub use file::ReadCost;
 pub use host::{Host, HostError, HostReading, HostRoots};
+pub use interfaces::{InterfaceKind, InterfaceStanding, InterfaceVerdict};
 pub use members::EntityReading;
 pub use node::NodeReading;

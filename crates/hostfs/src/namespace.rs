@@ -11,10 +11,10 @@ use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 use crate::{
     descriptors::OpenFile,
     file::Scratch,
-    interfaces::{NodeInterfaces, counts_in_pod},
+    interfaces::{NodeInterfaces, PodInterfaces, default_route},
     layout::Place,
     processes::{self, Folders},
-    procfs::net_dev::{self, NetworkCounters},
+    procfs::net_dev::NetworkCounters,
 };
 
 /// How many of an entity's processes are asked before it is given up for this tick.
@@ -25,7 +25,7 @@ const TRIES: usize = 16;
 pub(crate) struct NodeNamespace {
     net_dev: Option<File>,
     identity: Option<Identity>,
-    interfaces: NodeInterfaces,
+    pub(crate) interfaces: NodeInterfaces,
 }
 
 /// What tells one namespace from another. `/proc/<pid>/ns/net` would, but is closed to users
@@ -63,7 +63,7 @@ impl NodeNamespace {
     /// What the node's interfaces carried.
     pub(crate) fn read(&mut self, scratch: &mut Scratch) -> Option<NetworkCounters> {
         let text = scratch.read(self.net_dev.as_ref()?)?;
-        self.interfaces.sum(text)
+        self.interfaces.read(text)
     }
 
     /// Whether an open `net/dev` is the node's.
@@ -87,10 +87,22 @@ pub(crate) struct Candidate<'a> {
     pub(crate) place: &'a Place,
 }
 
-/// The network namespace of a pod or plain container.
-#[derive(Debug)]
-pub(crate) enum PodNamespace {
+/// The network namespace of a pod or plain container, and what its interfaces carried.
+#[derive(Debug, Default)]
+pub(crate) struct PodNamespace {
+    seen: Seen,
+    /// It is to be looked for again.
+    doubted: bool,
+    /// Of the namespace of its own that was seen last.
+    identity: Option<Identity>,
+    interfaces: PodInterfaces,
+}
+
+/// What is known of whose network namespace it is.
+#[derive(Debug, Default)]
+enum Seen {
     /// Not found yet: no process, or it ended while it was asked.
+    #[default]
     Unknown,
     /// The node's.
     Nodes {
@@ -103,27 +115,35 @@ pub(crate) enum PodNamespace {
         through: u64,
         /// Stays readable when the process has ended, as the namespace lives on with the others'.
         net_dev: OpenFile,
-        identity: Option<Identity>,
+        /// The interface of its default route.
+        default: Option<Vec<u8>>,
     },
     /// Its own, looked for at each tick since no descriptor is left.
-    InTurns { identity: Option<Identity> },
+    InTurns,
+}
+
+/// A namespace as a process in it shows it.
+struct Found {
+    through: u64,
+    net_dev: File,
+    default: Option<Vec<u8>>,
 }
 
 impl PodNamespace {
     /// The namespace of a cgroup at this place, if it may have one of its own.
     pub(crate) fn of(place: &Place) -> Option<Self> {
-        matches!(place, Place::Pod { .. } | Place::PlainContainer { .. }).then_some(Self::Unknown)
+        matches!(place, Place::Pod { .. } | Place::PlainContainer { .. }).then(Self::default)
     }
 
     /// Has it looked for again where it seemed to be the node's: a process that was seen between
-    /// being put into its cgroup and into its namespace was in the node's then.
+    /// being put into its cgroup and into its namespace was in the node's then. And where there was
+    /// no default route, which comes some time after the interfaces.
     pub(crate) fn doubt(&mut self) {
-        if matches!(self, Self::Nodes { .. }) {
-            *self = Self::Unknown;
-        }
+        self.doubted |= matches!(self.seen, Seen::Nodes { .. } | Seen::Own { default: None, .. });
     }
 
-    /// What the interfaces carried; `None` when they are the node's, or cannot be read now.
+    /// What the default interface carried; `None` when the interfaces are the node's, or cannot be
+    /// read now.
     ///
     /// `candidates` are the cgroups of the pod and its containers.
     pub(crate) fn read<'a>(
@@ -133,47 +153,92 @@ impl PodNamespace {
         node: &NodeNamespace,
         scratch: &mut Scratch,
     ) -> Option<NetworkCounters> {
-        let lives = |inode: &u64| candidates.clone().any(|candidate| candidate.inode == *inode);
-        match self {
-            Self::Own { through, .. } | Self::Nodes { through } if lives(through) => {}
-            _ => {
-                let Some((through, net_dev)) = find(candidates, proc, scratch) else {
-                    *self = Self::Unknown;
-                    return None;
-                };
-                if node.is(&net_dev, scratch) {
-                    *self = Self::Nodes { through };
-                } else {
-                    let identity = Identity::of(&net_dev);
-                    match scratch.descriptors.keep(net_dev) {
-                        Ok(net_dev) => *self = Self::Own { through, net_dev, identity },
-                        Err(net_dev) => {
-                            *self = Self::InTurns { identity };
-                            return net_dev::sum(scratch.read(&net_dev)?, counts_in_pod);
-                        }
-                    }
-                }
-            }
+        let lives = |inode: u64| candidates.clone().any(|candidate| candidate.inode == inode);
+        if let Seen::Own { through, .. } | Seen::Nodes { through } = self.seen
+            && !lives(through)
+        {
+            self.seen = Seen::Unknown;
         }
-        let Self::Own { net_dev, .. } = self else { return None };
-        net_dev::sum(scratch.read(net_dev)?, counts_in_pod)
+        if !self.doubted
+            && let Seen::Own { net_dev, default, .. } = &self.seen
+        {
+            let text = scratch.read(net_dev)?;
+            if self.interfaces.were_chosen_from(text, default.as_deref()) {
+                return self.interfaces.read(text);
+            }
+            // With the interfaces the default route may have changed.
+            self.doubted = true;
+        }
+        let looks = self.doubted || matches!(self.seen, Seen::Unknown | Seen::InTurns);
+        let unkept = if looks { self.look(candidates, proc, node, scratch) } else { None };
+        let (net_dev, default) = match (&unkept, &self.seen) {
+            (Some(Found { net_dev, default, .. }), _) => (net_dev, default),
+            (None, Seen::Own { net_dev, default, .. }) => (&**net_dev, default),
+            _ => return None,
+        };
+        let text = scratch.read(net_dev)?;
+        if !self.interfaces.were_chosen_from(text, default.as_deref()) {
+            self.interfaces.choose(text, default.as_deref());
+        }
+        self.interfaces.read(text)
     }
 
     /// Its identity, where it is not the node's and is known.
     pub(crate) fn identity(&self) -> Option<Identity> {
-        match self {
-            Self::Own { identity, .. } | Self::InTurns { identity } => *identity,
-            Self::Unknown | Self::Nodes { .. } => None,
+        match self.seen {
+            Seen::Own { .. } | Seen::InTurns => self.identity,
+            Seen::Unknown | Seen::Nodes { .. } => None,
+        }
+    }
+
+    /// Looks for the namespace again. As long as no process tells otherwise it is still the one it
+    /// was: a process inside may have made itself another one. Returns it where it cannot be kept open.
+    fn look<'a>(
+        &mut self,
+        candidates: impl Iterator<Item = Candidate<'a>> + Clone,
+        proc: &Path,
+        node: &NodeNamespace,
+        scratch: &mut Scratch,
+    ) -> Option<Found> {
+        self.doubted = false;
+        let mut found = find(candidates.clone(), proc, self.identity, scratch);
+        if found.is_none() && self.identity.is_some() && !matches!(self.seen, Seen::Own { .. }) {
+            found = find(candidates, proc, None, scratch);
+        }
+        let Some(Found { through, net_dev, default }) = found else {
+            if matches!(self.seen, Seen::InTurns) {
+                self.seen = Seen::Unknown;
+            }
+            return None;
+        };
+        if node.is(&net_dev, scratch) {
+            self.seen = Seen::Nodes { through };
+            return None;
+        }
+        let identity = Identity::of(&net_dev);
+        if self.identity.is_some() && self.identity != identity {
+            self.interfaces.restart();
+        }
+        self.identity = identity;
+        // Gives back the descriptor of the one before.
+        self.seen = Seen::InTurns;
+        match scratch.descriptors.keep(net_dev) {
+            Ok(net_dev) => {
+                self.seen = Seen::Own { through, net_dev, default };
+                None
+            }
+            Err(net_dev) => Some(Found { through, net_dev, default }),
         }
     }
 }
 
-/// The `net/dev` of a process in one of these cgroups or below, and the cgroup.
+/// The namespace of a process in one of these cgroups or below: the one that is `wanted`, or else any.
 fn find<'a>(
     candidates: impl Iterator<Item = Candidate<'a>>,
     proc: &Path,
+    wanted: Option<Identity>,
     scratch: &mut Scratch,
-) -> Option<(u64, File)> {
+) -> Option<Found> {
     let mut candidates: Vec<_> = candidates.collect();
     // The oldest container is the sandbox, which lives as long as the pod.
     candidates.sort_by_key(|candidate| candidate.inode);
@@ -182,18 +247,30 @@ fn find<'a>(
         for folder in Folders::of(folder, place) {
             let pids: Vec<u64> = processes::listed(scratch, &folder).take(tries).collect();
             tries -= pids.len();
-            let found = pids.into_iter().find_map(|pid| net_dev_of(pid, &folder, proc, scratch));
-            if let Some(net_dev) = found {
-                return Some((inode, net_dev));
+            let found =
+                pids.into_iter().find_map(|pid| network_of(pid, &folder, proc, wanted, scratch));
+            if let Some((net_dev, default)) = found {
+                return Some(Found { through: inode, net_dev, default });
             }
         }
     }
     None
 }
 
-/// The `net/dev` of a process in this very cgroup.
-fn net_dev_of(pid: u64, folder: &Path, proc: &Path, scratch: &mut Scratch) -> Option<File> {
-    let net_dev = File::open(proc.join(format!("{pid}/net/dev"))).ok()?;
-    // The number may have gone to another process between the two steps.
-    processes::listed(scratch, folder).any(|other| other == pid).then_some(net_dev)
+/// The `net/dev` of a process in this very cgroup, and the interface of its default route.
+fn network_of(
+    pid: u64,
+    folder: &Path,
+    proc: &Path,
+    wanted: Option<Identity>,
+    scratch: &mut Scratch,
+) -> Option<(File, Option<Vec<u8>>)> {
+    let net = proc.join(format!("{pid}/net"));
+    let net_dev = File::open(net.join("dev")).ok()?;
+    if wanted.is_some() && Identity::of(&net_dev) != wanted {
+        return None;
+    }
+    let default = default_route(&net);
+    // The number may have gone to another process meanwhile.
+    processes::listed(scratch, folder).any(|other| other == pid).then_some((net_dev, default))
 }

@@ -30,9 +30,9 @@ pub struct NodeReading {
     pub memory: MemInfo,
     /// The root cgroup; usage and working set are those that kubelet reports of the node.
     pub root: CgroupReading,
-    /// Traffic of the physical interfaces and bonds.
+    /// Traffic of the cards; of the default route's interface where there is no card.
     pub network: Option<NetworkCounters>,
-    /// I/O of the whole disks.
+    /// I/O of the disks.
     pub disk: Option<DiskCounters>,
     /// Load averages.
     pub load: LoadAvg,
@@ -55,7 +55,7 @@ impl NodeReading {
     /// root's, though the disks have been busy.
     pub(crate) fn counts_io_of_legacy_cgroups(&self) -> bool {
         let root_did = [self.root.disk_read_bytes, self.root.disk_write_bytes];
-        let disks_did = self.disk.is_some_and(|disk| disk.read_bytes + disk.write_bytes > 0);
+        let disks_did = self.disk.is_some_and(|disk| disk.read_bytes > 0 || disk.write_bytes > 0);
         root_did != [Some(0), Some(0)] || !disks_did
     }
 }
@@ -100,15 +100,21 @@ impl Node {
             io_pressure: open("pressure/io"),
             root: Cgroup::open_root(hierarchies, scratch),
             namespace: NodeNamespace::open(proc, sys),
-            disks: Disks::default(),
+            disks: Disks::new(sys),
         })
+    }
+
+    /// Has it found out again which interfaces and disks count.
+    pub(crate) fn refresh(&mut self) {
+        self.namespace.interfaces.refresh();
+        self.disks.refresh();
     }
 
     /// Reads them all.
     pub(crate) fn read(&mut self, scratch: &mut Scratch) -> NodeReading {
         let network = self.namespace.read(scratch);
         let diskstats = self.diskstats.as_ref().and_then(|file| scratch.read(file));
-        let disk = diskstats.and_then(|text| self.disks.sum(text));
+        let disk = diskstats.and_then(|text| self.disks.read(text));
         NodeReading {
             stat: parsed(Some(&self.stat), scratch, stat::parse),
             memory: parsed(self.meminfo.as_ref(), scratch, meminfo::parse),

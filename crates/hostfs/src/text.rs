@@ -15,10 +15,24 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Whether the end of a file is missing. Of a file that lists devices, what is missing is not less.
+#[inline]
+pub(crate) fn is_cut(text: &[u8]) -> bool {
+    text.last().is_some_and(|&end| end != b'\n')
+}
+
 /// The words of a line.
 #[inline]
 pub(crate) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|&byte| byte == b' ' || byte == b'\t').filter(|word| !word.is_empty())
+}
+
+/// The first word of a line, and what follows it.
+#[inline]
+pub(crate) fn first_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line = line.trim_ascii_start();
+    let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+    (end > 0).then(|| line.split_at(end))
 }
 
 /// The lines of a file of `key value` lines. A value that is no number is `None`.

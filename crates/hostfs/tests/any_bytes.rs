@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use kubemonitor_hostfs::{
-    cgroup::{v1, v2},
-    procfs::{diskstats, loadavg, meminfo, mounts, net_dev, pressure, stat, uptime, vmstat},
+    cgroup::{EachDevice, v1, v2},
+    procfs::{diskstats, loadavg, meminfo, mounts, net_dev, pressure, route, stat, uptime, vmstat},
 };
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ struct Case {
     file: &'static str,
 }
 
-const CASES: [Case; 18] = [
+const CASES: [Case; 20] = [
     Case {
         name: "stat",
         parse: |text| Box::new((stat::parse(text), stat::parse(text).used_ns())),
@@ -29,10 +29,11 @@ const CASES: [Case; 18] = [
     Case {
         name: "net/dev",
         parse: |text| {
-            Box::new((
-                net_dev::sum(text, |_| true),
-                net_dev::interfaces(text).last().map(|last| last.name.to_vec()),
-            ))
+            Box::new(
+                net_dev::interfaces(text)
+                    .map(|interface| (interface.name.to_vec(), interface.counters()))
+                    .collect::<Vec<_>>(),
+            )
         },
         file: " face |bytes\n    lo:    6486      60    0    0    0     0          0         0     6486      60    0    0    0     0       0          0\n",
     },
@@ -41,7 +42,7 @@ const CASES: [Case; 18] = [
         parse: |text| {
             Box::new(
                 diskstats::devices(text)
-                    .map(|device| (device.number, device.counters))
+                    .map(|device| (device.number, device.name.to_vec(), device.counters()))
                     .collect::<Vec<_>>(),
             )
         },
@@ -90,7 +91,7 @@ const CASES: [Case; 18] = [
     },
     Case {
         name: "v1 blkio",
-        parse: |text| Box::new(v1::io(text, |device| device.major != 7)),
+        parse: |text| devices(text, v1::io),
         file: "8:0 Read 4096\n8:0 Write 512\nTotal 4608\n",
     },
     Case {
@@ -106,10 +107,30 @@ const CASES: [Case; 18] = [
     },
     Case {
         name: "v2 io.stat",
-        parse: |text| Box::new(v2::io_stat(text, |device| device.major != 7)),
-        file: "8:0 rbytes=118784 wbytes=10 rios=2 wios=0\n7:7 \n",
+        parse: |text| devices(text, v2::io_stat),
+        file: "8:0 rbytes=118784 wbytes=10 rios=2 wios=0\n7:7 8:16 rbytes=5\n(unknown) 7:0 \n",
+    },
+    Case {
+        name: "route",
+        parse: |text| Box::new(route::default_ipv4(text).map(<[u8]>::to_vec)),
+        file: "Iface Destination\neth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n",
+    },
+    Case {
+        name: "ipv6_route",
+        parse: |text| Box::new(route::default_ipv6(text).map(<[u8]>::to_vec)),
+        file: "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fd000000000000000000000000000001 00000400 00000002 00000000 00000003 eth0\n",
     },
 ];
+
+/// The devices of a cgroup's file, and whether all of it could be read.
+fn devices<const N: usize>(
+    text: &[u8],
+    parse: fn(&[u8], &mut EachDevice<'_, N>) -> Option<()>,
+) -> Box<dyn Debug> {
+    let mut devices = Vec::new();
+    let all = parse(text, &mut |device, counters| devices.push((device, counters)));
+    Box::new((devices, all))
+}
 
 /// What a parser says, as text.
 fn said(case: &Case, text: &[u8]) -> String {

@@ -150,7 +150,7 @@ catalogue! {
     5  CpuSystem              "cpu_system_ns"             Nanoseconds  Counter "NPCU"  "container_cpu_system_seconds_total"                ""                                          "CPU time in the kernel.";
     6  MemoryRss              "memory_rss_bytes"          Bytes        Gauge   "PCU"   "container_memory_rss"                              ""                                          "Anonymous memory.";
     7  MemoryFile             "memory_file_bytes"         Bytes        Gauge   "PCU"   "container_memory_cache"                            ""                                          "Page cache.";
-    8  NetworkRxBytes         "network_rx_bytes"          Bytes        Counter "NPUA"  "container_network_receive_bytes_total"             "node_network_receive_bytes_total"          "Bytes received: by a pod's network namespace, or by a node's physical interfaces.";
+    8  NetworkRxBytes         "network_rx_bytes"          Bytes        Counter "NPUA"  "container_network_receive_bytes_total"             "node_network_receive_bytes_total"          "Bytes received: by a pod's default interface, or by a node's cards.";
     9  NetworkTxBytes         "network_tx_bytes"          Bytes        Counter "NPUA"  "container_network_transmit_bytes_total"            "node_network_transmit_bytes_total"         "Bytes sent.";
     10 NetworkRxPackets       "network_rx_packets"        Count        Counter "NPU"   "container_network_receive_packets_total"           "node_network_receive_packets_total"        "Packets received.";
     11 NetworkTxPackets       "network_tx_packets"        Count        Counter "NPU"   "container_network_transmit_packets_total"          "node_network_transmit_packets_total"       "Packets sent.";

@@ -8,8 +8,12 @@ use crate::{
     hierarchies::Hierarchies,
 };
 
+mod io;
+mod io_stat;
 pub mod v1;
 pub mod v2;
+
+pub use io::{DeviceIo, EachDevice};
 
 /// What a cgroup says of itself. Counters count since the cgroup was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,15 +82,6 @@ pub struct MemoryStat {
     pub inactive_file: Option<u64>,
 }
 
-/// Bytes or operations, read and written, summed over the disks that count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReadWrite {
-    /// From the disks.
-    pub read: u64,
-    /// To the disks.
-    pub write: u64,
-}
-
 /// The limits of a cgroup. They hardly ever change.
 #[derive(Clone, Copy, Debug, Default)]
 struct Limits {
@@ -122,15 +117,15 @@ impl Cgroup {
 
     /// Reads what changes all the time.
     pub(crate) fn read(
-        &self,
+        &mut self,
         disks: &Disks,
         scratch: &mut Scratch,
     ) -> Result<CgroupReading, Removed> {
         let mut reading = CgroupReading::default();
-        if let Some(files) = &self.legacy {
+        if let Some(files) = &mut self.legacy {
             files.read(&mut reading, disks, scratch)?;
         }
-        if let Some(files) = &self.unified {
+        if let Some(files) = &mut self.unified {
             files.read(&mut reading, disks, scratch)?;
         }
         Ok(reading)

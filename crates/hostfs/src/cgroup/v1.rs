@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::{CgroupReading, Limits, MemoryStat, ReadWrite, millicores, note};
+use super::{
+    CgroupReading, Limits, MemoryStat,
+    io::{DeviceIo, EachDevice, IoTotals},
+    millicores, note,
+};
 use crate::{
     disks::Disks,
     file::{KeptFile, Removed, Scratch},
@@ -28,6 +32,8 @@ pub(super) struct Files {
     io_bytes: KeptFile,
     io_operations: KeptFile,
     pids: KeptFile,
+    byte_totals: IoTotals<2>,
+    operation_totals: IoTotals<2>,
     limits: Limits,
     cpu_quota: Option<PathBuf>,
     cpu_period: Option<PathBuf>,
@@ -63,6 +69,8 @@ impl Files {
             io_bytes: io("io_service_bytes"),
             io_operations: io("io_serviced"),
             pids: open(pids, "pids.current"),
+            byte_totals: IoTotals::default(),
+            operation_totals: IoTotals::default(),
             limits: Limits::default(),
             cpu_quota: path(cpu, "cpu.cfs_quota_us"),
             cpu_period: path(cpu, "cpu.cfs_period_us"),
@@ -74,7 +82,7 @@ impl Files {
 
     /// Reads all but the limits.
     pub(super) fn read(
-        &self,
+        &mut self,
         reading: &mut CgroupReading,
         disks: &Disks,
         scratch: &mut Scratch,
@@ -93,16 +101,16 @@ impl Files {
         }
         self.read_memory(reading, scratch)?;
         if let Some(text) = self.io_bytes.read(scratch)?
-            && let Some(bytes) = io(text, |device| disks.count(device))
+            && let Some([read, write]) = self.byte_totals.read(text, disks, io)
         {
-            note(&mut reading.disk_read_bytes, Some(bytes.read));
-            note(&mut reading.disk_write_bytes, Some(bytes.write));
+            note(&mut reading.disk_read_bytes, Some(read));
+            note(&mut reading.disk_write_bytes, Some(write));
         }
         if let Some(text) = self.io_operations.read(scratch)?
-            && let Some(operations) = io(text, |device| disks.count(device))
+            && let Some([reads, writes]) = self.operation_totals.read(text, disks, io)
         {
-            note(&mut reading.disk_reads, Some(operations.read));
-            note(&mut reading.disk_writes, Some(operations.write));
+            note(&mut reading.disk_reads, Some(reads));
+            note(&mut reading.disk_writes, Some(writes));
         }
         note(&mut reading.pids, self.pids.read(scratch)?.and_then(sole_number));
         note(&mut reading.cpu_limit_millicores, self.limits.cpu_millicores);
@@ -230,27 +238,38 @@ pub fn oom_kills(text: &[u8]) -> Option<u64> {
     pairs(text).find(|(key, _)| *key == b"oom_kill")?.1
 }
 
-/// Reads `blkio.throttle.io_service_bytes` or `io_serviced`: lines of `MAJ:MIN Read n`. What the
-/// devices that count did; `None` when the text is no such file.
-pub fn io(text: &[u8], counts: impl Fn(DeviceNumber) -> bool) -> Option<ReadWrite> {
-    let mut sum = ReadWrite::default();
+/// Reads `blkio.throttle.io_service_bytes` or `io_serviced`: lines of `MAJ:MIN Read n`. `each` gets
+/// what was read from and written to each device; `None` in their place where one is no number. The
+/// answer is `None` when the text is no such file.
+pub fn io(text: &[u8], each: &mut EachDevice<'_, 2>) -> Option<()> {
+    let mut row: Option<(DeviceNumber, DeviceIo<2>, bool)> = None;
+    let mut hand_on = |row: Option<(DeviceNumber, DeviceIo<2>, bool)>| {
+        if let Some((device, counters, readable)) = row {
+            each(device, readable.then_some(counters));
+        }
+    };
     let mut total = false;
     for line in lines(text) {
         let mut words = words(line);
         let (Some(device), Some(operation)) = (words.next(), words.next()) else { continue };
         total |= device == b"Total";
         let Some((major, minor)) = split_once(device, b':') else { continue };
-        let slot = match operation {
-            b"Read" => &mut sum.read,
-            b"Write" => &mut sum.write,
+        let place = match operation {
+            b"Read" => 0,
+            b"Write" => 1,
             _ => continue,
         };
-        if counts(DeviceNumber::parse(major, minor)?) {
-            *slot = slot.wrapping_add(number(words.next()?)?);
+        let device = DeviceNumber::parse(major, minor)?;
+        if row.is_none_or(|(other, ..)| other != device) {
+            hand_on(row.take());
         }
+        let (_, counters, readable) = row.get_or_insert((device, [None; 2], true));
+        counters[place] = words.next().and_then(number);
+        *readable &= counters[place].is_some();
     }
+    hand_on(row);
     // The last line is always there; without it, part of the file is missing.
-    total.then_some(sum)
+    total.then_some(())
 }
 
 #[cfg(test)]
@@ -292,18 +311,34 @@ mod tests {
         assert_eq!(oom_kills(b"oom_kill_disable 0\nunder_oom 0\n"), None);
     }
 
+    /// The devices, and their counters.
+    type Rows = Vec<((u32, u32), Option<DeviceIo<2>>)>;
+
+    fn rows(text: &str) -> Option<Rows> {
+        let mut rows = Vec::new();
+        io(text.as_bytes(), &mut |device, counters| {
+            rows.push(((device.major, device.minor), counters));
+        })?;
+        Some(rows)
+    }
+
     #[test]
-    fn io_is_summed_over_the_devices_that_count() {
-        let text = b"8:0 Read 100\n8:0 Write 20\n8:0 Sync 120\n8:0 Total 120\n\
-            253:0 Read 7\n253:0 Write 7\n253:0 Total 14\n8:16 Read 3\n8:16 Write 4\nTotal 141\n";
-        assert_eq!(io(text, |device| device.major == 8), Some(ReadWrite { read: 103, write: 24 }));
+    fn each_device_has_its_io() {
+        let text = "8:0 Read 100\n8:0 Write 20\n8:0 Sync 120\n8:0 Total 120\n\
+            253:0 Write 7\n253:0 Total 14\n8:16 Read x\n8:16 Write 4\nTotal 141\n";
+        let expected = vec![
+            ((8, 0), Some([Some(100), Some(20)])),
+            ((253, 0), Some([None, Some(7)])),
+            ((8, 16), None),
+        ];
+        assert_eq!(rows(text), Some(expected));
     }
 
     #[test]
     fn no_io_is_zero_and_no_file_is_nothing() {
-        assert_eq!(io(b"Total 0\n", |_| true), Some(ReadWrite::default()));
-        for text in [&b""[..], b"8:0 Read 5\n", b"8:0 Read x\nTotal 0\n", b"8: Read 5\nTotal 0\n"] {
-            assert_eq!(io(text, |_| true), None);
+        assert_eq!(rows("Total 0\n"), Some(Vec::new()));
+        for text in ["", "8:0 Read 5\n", "8: Read 5\nTotal 0\n"] {
+            assert_eq!(rows(text), None);
         }
     }
 

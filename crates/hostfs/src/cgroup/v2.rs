@@ -2,15 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{CgroupReading, Limits, MemoryStat, ReadWrite, millicores, note};
+pub use super::io_stat::io_stat;
+use super::{CgroupReading, Limits, MemoryStat, io::IoTotals, millicores, note};
 use crate::{
     disks::Disks,
     file::{KeptFile, Removed, Scratch},
-    procfs::{
-        diskstats::DeviceNumber,
-        pressure::{self, Pressure},
-    },
-    text::{lines, number, pairs, sole_number, split_once, words},
+    procfs::pressure::{self, Pressure},
+    text::{lines, number, pairs, sole_number, words},
 };
 
 /// The files of one cgroup that are read at each tick, and the limits.
@@ -26,6 +24,7 @@ pub(super) struct Files {
     cpu_pressure: KeptFile,
     memory_pressure: KeptFile,
     io_pressure: KeptFile,
+    io: IoTotals<4>,
     limits: Limits,
     cpu_max: PathBuf,
     memory_max: PathBuf,
@@ -46,6 +45,7 @@ impl Files {
             cpu_pressure: open("cpu.pressure"),
             memory_pressure: open("memory.pressure"),
             io_pressure: open("io.pressure"),
+            io: IoTotals::default(),
             limits: Limits::default(),
             cpu_max: folder.join("cpu.max"),
             memory_max: folder.join("memory.max"),
@@ -61,7 +61,7 @@ impl Files {
 
     /// Reads all but the limits.
     pub(super) fn read(
-        &self,
+        &mut self,
         reading: &mut CgroupReading,
         disks: &Disks,
         scratch: &mut Scratch,
@@ -77,12 +77,13 @@ impl Files {
         }
         self.read_memory(reading, scratch)?;
         if let Some(text) = self.io_stat.read(scratch)?
-            && let Some(io) = io_stat(text, |device| disks.count(device))
+            && let Some([read_bytes, write_bytes, reads, writes]) =
+                self.io.read(text, disks, io_stat)
         {
-            note(&mut reading.disk_read_bytes, Some(io.bytes.read));
-            note(&mut reading.disk_write_bytes, Some(io.bytes.write));
-            note(&mut reading.disk_reads, Some(io.operations.read));
-            note(&mut reading.disk_writes, Some(io.operations.write));
+            note(&mut reading.disk_read_bytes, Some(read_bytes));
+            note(&mut reading.disk_write_bytes, Some(write_bytes));
+            note(&mut reading.disk_reads, Some(reads));
+            note(&mut reading.disk_writes, Some(writes));
         }
         note(&mut reading.pids, self.pids.read(scratch)?.and_then(sole_number));
         let mut pressure = |file: &KeptFile| -> Result<Pressure, Removed> {
@@ -224,41 +225,6 @@ pub fn oom_kills(text: &[u8]) -> Option<u64> {
     pairs(text).find(|(key, _)| *key == b"oom_kill")?.1
 }
 
-/// `io.stat`, summed over the disks that count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IoStat {
-    /// Bytes.
-    pub bytes: ReadWrite,
-    /// Operations.
-    pub operations: ReadWrite,
-}
-
-/// Reads `io.stat`: lines of `MAJ:MIN rbytes=n wbytes=n rios=n wios=n …`. A device that did nothing
-/// may stand there alone, and an empty file says that nothing was done at all. `None` when a
-/// number of a device that counts cannot be read.
-pub fn io_stat(text: &[u8], counts: impl Fn(DeviceNumber) -> bool) -> Option<IoStat> {
-    let mut sum = IoStat::default();
-    for line in lines(text) {
-        let mut words = words(line);
-        let Some((major, minor)) = split_once(words.next()?, b':') else { continue };
-        if !counts(DeviceNumber::parse(major, minor)?) {
-            continue;
-        }
-        for word in words {
-            let Some((key, value)) = split_once(word, b'=') else { continue };
-            let slot = match key {
-                b"rbytes" => &mut sum.bytes.read,
-                b"wbytes" => &mut sum.bytes.write,
-                b"rios" => &mut sum.operations.read,
-                b"wios" => &mut sum.operations.write,
-                _ => continue,
-            };
-            *slot = slot.wrapping_add(number(value)?);
-        }
-    }
-    Some(sum)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -320,31 +286,14 @@ mod tests {
     }
 
     #[test]
-    fn io_is_summed_over_the_devices_that_count() {
-        let text = b"7:7 \n254:0 rbytes=100 wbytes=20 rios=3 wios=4 dbytes=9 dios=9\n11:0 \n\
-            253:0 rbytes=100 wbytes=20 rios=3 wios=4\n254:16 rbytes=5\n";
-        let expected = IoStat {
-            bytes: ReadWrite { read: 105, write: 20 },
-            operations: ReadWrite { read: 3, write: 4 },
-        };
-        assert_eq!(io_stat(text, |device| device.major != 253), Some(expected));
-    }
-
-    #[test]
-    fn an_empty_io_stat_says_that_nothing_was_done() {
-        assert_eq!(io_stat(b"", |_| true), Some(IoStat::default()));
-        assert_eq!(io_stat(b"8:0 rbytes=x\n", |_| true), None);
-    }
-
-    #[test]
     fn the_root_derives_its_usage() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("memory.stat"), "anon 100\nfile 50\ninactive_file 30\n")
             .unwrap();
         let mut scratch = Scratch::new(Descriptors::at_most(99));
         let mut reading = CgroupReading::default();
-        let files = Files::open_root(folder.path(), &mut scratch);
-        files.read(&mut reading, &Disks::default(), &mut scratch).unwrap();
+        let mut files = Files::open_root(folder.path(), &mut scratch);
+        files.read(&mut reading, &Disks::new(None), &mut scratch).unwrap();
         assert_eq!((reading.memory_usage, reading.memory_working_set), (Some(150), Some(120)));
     }
 
@@ -356,8 +305,8 @@ mod tests {
             .unwrap();
         let mut scratch = Scratch::new(Descriptors::at_most(99));
         let mut reading = CgroupReading::default();
-        let files = Files::open(folder.path(), &mut scratch);
-        files.read(&mut reading, &Disks::default(), &mut scratch).unwrap();
+        let mut files = Files::open(folder.path(), &mut scratch);
+        files.read(&mut reading, &Disks::new(None), &mut scratch).unwrap();
         assert_eq!((reading.memory_usage, reading.memory_working_set), (Some(10), Some(0)));
     }
 

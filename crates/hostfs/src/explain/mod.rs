@@ -8,6 +8,7 @@ use std::fmt;
 
 pub use self::cgroups::{CgroupVerdict, CountsAs};
 pub(crate) use self::{cgroups::verdicts, facts::facts};
+use crate::{DiskVerdict, InterfaceVerdict};
 
 mod cgroups;
 mod facts;
@@ -19,6 +20,10 @@ pub struct Explanation {
     pub facts: Vec<(&'static str, String)>,
     /// Each cgroup of the hierarchy that is walked, in the order of their paths.
     pub cgroups: Vec<CgroupVerdict>,
+    /// Each network interface of the node.
+    pub interfaces: Vec<InterfaceVerdict>,
+    /// Each block device of the node.
+    pub disks: Vec<DiskVerdict>,
 }
 
 impl fmt::Display for Explanation {
@@ -38,7 +43,11 @@ impl fmt::Display for Explanation {
         };
         let rows: Vec<_> = self.cgroups.iter().map(cells).collect();
         table(f, ["COUNTS AS", "PROCESSES", "WHY", "CGROUP"], &rows)?;
-        writeln!(f, "\n{}", self.summary())
+        writeln!(f, "\n{}", self.summary())?;
+        writeln!(f, "\nINTERFACES")?;
+        self.interfaces.iter().try_for_each(|verdict| writeln!(f, "{verdict}"))?;
+        writeln!(f, "\nDISKS")?;
+        self.disks.iter().try_for_each(|verdict| writeln!(f, "{verdict}"))
     }
 }
 

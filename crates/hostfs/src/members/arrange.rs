@@ -61,7 +61,7 @@ pub(super) fn arrange(sources: &[Source], before: Vec<Member>) -> Vec<Member> {
         let newborn = cgroups.own.iter().chain(&containers).all(is_new);
         let qos = qos(&sources[anchor].place);
         let mut member = known(EntityKind::Pod, uid, &cgroups.own).unwrap_or_else(|| {
-            let namespace = Some(PodNamespace::Unknown);
+            let namespace = Some(PodNamespace::default());
             Member::new(EntityKind::Pod, uid.clone(), qos, newborn, namespace)
         });
         member.entity.qos = qos;

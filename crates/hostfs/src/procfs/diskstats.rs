@@ -1,8 +1,6 @@
 //! `/proc/diskstats`: the block devices of the node.
 
-use std::ops::AddAssign;
-
-use crate::text::{lines, number, words};
+use crate::text::{first_word, lines, number, words};
 
 /// The kernel counts sectors of 512 bytes whatever the device's own are.
 const SECTOR: u64 = 512;
@@ -23,18 +21,9 @@ pub struct DiskCounters {
     pub io_time_ns: u64,
 }
 
-/// Counters wrap in the kernel, so sums may as well.
-impl AddAssign for DiskCounters {
-    fn add_assign(&mut self, other: Self) {
-        for (mine, its) in [
-            (&mut self.reads, other.reads),
-            (&mut self.read_bytes, other.read_bytes),
-            (&mut self.writes, other.writes),
-            (&mut self.write_bytes, other.write_bytes),
-            (&mut self.io_time_ns, other.io_time_ns),
-        ] {
-            *mine = mine.wrapping_add(its);
-        }
+impl From<[u64; 5]> for DiskCounters {
+    fn from([reads, read_bytes, writes, write_bytes, io_time_ns]: [u64; 5]) -> Self {
+        Self { reads, read_bytes, writes, write_bytes, io_time_ns }
     }
 }
 
@@ -62,35 +51,36 @@ pub struct Device<'a> {
     pub number: DeviceNumber,
     /// Its name.
     pub name: &'a [u8],
-    /// Its counters; `None` when the line does not have them all.
-    pub counters: Option<DiskCounters>,
+    columns: &'a [u8],
+}
+
+impl Device<'_> {
+    /// Reads, bytes read, writes, bytes written, nanoseconds with work; `None` when the line does not
+    /// have them all. Columns: reads, merged, sectors, ms, writes, merged, sectors, ms, in flight, ms
+    /// with work.
+    pub fn counters(&self) -> Option<[u64; 5]> {
+        let mut columns = words(self.columns).map(number);
+        let mut next = || columns.next().flatten();
+        let (reads, _, read_sectors, _) = (next()?, next()?, next()?, next()?);
+        let (writes, _, write_sectors, _) = (next()?, next()?, next()?, next()?);
+        let (_, io_time_ms) = (next()?, next()?);
+        Some([
+            reads,
+            read_sectors.checked_mul(SECTOR)?,
+            writes,
+            write_sectors.checked_mul(SECTOR)?,
+            io_time_ms.checked_mul(NS_PER_MS)?,
+        ])
+    }
 }
 
 /// The devices in the file's order.
 pub fn devices(text: &[u8]) -> impl Iterator<Item = Device<'_>> {
     lines(text).filter_map(|line| {
-        let mut words = words(line);
-        let number = DeviceNumber::parse(words.next()?, words.next()?)?;
-        Some(Device {
-            number,
-            name: words.next()?,
-            counters: counters(words.map(crate::text::number)),
-        })
-    })
-}
-
-/// Columns: reads, merged, sectors, ms, writes, merged, sectors, ms, in flight, ms with work.
-fn counters(mut columns: impl Iterator<Item = Option<u64>>) -> Option<DiskCounters> {
-    let mut next = || columns.next().flatten();
-    let (reads, _, read_sectors, _) = (next()?, next()?, next()?, next()?);
-    let (writes, _, write_sectors, _) = (next()?, next()?, next()?, next()?);
-    let (_, io_time_ms) = (next()?, next()?);
-    Some(DiskCounters {
-        reads,
-        read_bytes: read_sectors.checked_mul(SECTOR)?,
-        writes,
-        write_bytes: write_sectors.checked_mul(SECTOR)?,
-        io_time_ns: io_time_ms.checked_mul(NS_PER_MS)?,
+        let (major, rest) = first_word(line)?;
+        let (minor, rest) = first_word(rest)?;
+        let (name, columns) = first_word(rest)?;
+        Some(Device { number: DeviceNumber::parse(major, minor)?, name, columns })
     })
 }
 
@@ -109,14 +99,17 @@ mod tests {
             io_time_ns: 37_284_000_000,
         };
         let vda = devices(text).next().unwrap();
-        assert_eq!((vda.name, vda.counters), (&b"vda"[..], Some(expected)));
+        assert_eq!(
+            (vda.name, vda.counters().map(DiskCounters::from)),
+            (&b"vda"[..], Some(expected))
+        );
         assert_eq!(vda.number, DeviceNumber { major: 254, minor: 0 });
     }
 
     #[test]
     fn a_line_that_is_cut_short_has_no_counters() {
         let text = b"8 0 sda 1 2 3\n8 1\nsda 8 0 1\n99999999999 0 sdb 1\n";
-        let found: Vec<_> = devices(text).map(|device| (device.name, device.counters)).collect();
+        let found: Vec<_> = devices(text).map(|device| (device.name, device.counters())).collect();
         assert_eq!(found, [(&b"sda"[..], None)]);
     }
 }

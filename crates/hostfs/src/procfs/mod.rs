@@ -7,6 +7,7 @@ pub mod meminfo;
 pub mod mounts;
 pub mod net_dev;
 pub mod pressure;
+pub mod route;
 pub mod stat;
 pub mod uptime;
 pub mod vmstat;

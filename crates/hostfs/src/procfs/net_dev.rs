@@ -1,7 +1,5 @@
 //! `/proc/net/dev`: the interfaces of a network namespace.
 
-use std::ops::AddAssign;
-
 use crate::text::{lines, number, words};
 
 /// What one interface, or several together, carried since they came up.
@@ -25,20 +23,19 @@ pub struct NetworkCounters {
     pub tx_drops: u64,
 }
 
-/// Counters wrap in the kernel, so sums may as well.
-impl AddAssign for NetworkCounters {
-    fn add_assign(&mut self, other: Self) {
-        for (mine, its) in [
-            (&mut self.rx_bytes, other.rx_bytes),
-            (&mut self.rx_packets, other.rx_packets),
-            (&mut self.rx_errors, other.rx_errors),
-            (&mut self.rx_drops, other.rx_drops),
-            (&mut self.tx_bytes, other.tx_bytes),
-            (&mut self.tx_packets, other.tx_packets),
-            (&mut self.tx_errors, other.tx_errors),
-            (&mut self.tx_drops, other.tx_drops),
-        ] {
-            *mine = mine.wrapping_add(its);
+impl From<[u64; 8]> for NetworkCounters {
+    fn from(counters: [u64; 8]) -> Self {
+        let [rx_bytes, rx_packets, rx_errors, rx_drops, tx_bytes, tx_packets, tx_errors, tx_drops] =
+            counters;
+        Self {
+            rx_bytes,
+            rx_packets,
+            rx_errors,
+            rx_drops,
+            tx_bytes,
+            tx_packets,
+            tx_errors,
+            tx_drops,
         }
     }
 }
@@ -48,8 +45,26 @@ impl AddAssign for NetworkCounters {
 pub struct Interface<'a> {
     /// Its name.
     pub name: &'a [u8],
-    /// Its counters; `None` when the line does not have them all.
-    pub counters: Option<NetworkCounters>,
+    columns: &'a [u8],
+}
+
+impl Interface<'_> {
+    /// Bytes, packets, errors and drops, received and then sent; `None` when the line does not have
+    /// them all. Columns: bytes packets errs drop fifo frame compressed multicast, received and then
+    /// bytes packets errs drop fifo colls carrier compressed, sent.
+    pub fn counters(&self) -> Option<[u64; 8]> {
+        let mut columns = words(self.columns).map(number);
+        let mut counters = [0; 8];
+        for (place, counter) in counters.iter_mut().enumerate() {
+            if place == 4 {
+                for _ in 4..8 {
+                    columns.next()??;
+                }
+            }
+            *counter = columns.next()??;
+        }
+        Some(counters)
+    }
 }
 
 /// The interfaces in the file's order.
@@ -58,43 +73,7 @@ pub fn interfaces(text: &[u8]) -> impl Iterator<Item = Interface<'_>> {
         // The numbers hold no colon, and the two lines of headings neither.
         let colon = memchr::memrchr(b':', line)?;
         let name = line[..colon].trim_ascii();
-        (!name.is_empty()).then(|| Interface { name, counters: counters(&line[colon + 1..]) })
-    })
-}
-
-/// The sum over the interfaces that `counts` chooses; `None` when one of them could not be read, or
-/// the text is no such file.
-pub fn sum(text: &[u8], mut counts: impl FnMut(&[u8]) -> bool) -> Option<NetworkCounters> {
-    let mut sum = NetworkCounters::default();
-    let mut any = false;
-    for interface in interfaces(text) {
-        any = true;
-        if counts(interface.name) {
-            sum += interface.counters?;
-        }
-    }
-    any.then_some(sum)
-}
-
-/// Columns: bytes packets errs drop fifo frame compressed multicast, received and then
-/// bytes packets errs drop fifo colls carrier compressed, sent.
-fn counters(columns: &[u8]) -> Option<NetworkCounters> {
-    let mut columns = words(columns).map(number);
-    let mut next = || columns.next().flatten();
-    let (rx_bytes, rx_packets, rx_errors, rx_drops) = (next()?, next()?, next()?, next()?);
-    for _ in 4..8 {
-        next()?;
-    }
-    let (tx_bytes, tx_packets, tx_errors, tx_drops) = (next()?, next()?, next()?, next()?);
-    Some(NetworkCounters {
-        rx_bytes,
-        rx_packets,
-        rx_errors,
-        rx_drops,
-        tx_bytes,
-        tx_packets,
-        tx_errors,
-        tx_drops,
+        (!name.is_empty()).then(|| Interface { name, columns: &line[colon + 1..] })
     })
 }
 
@@ -121,7 +100,10 @@ mod tests {
             tx_errors: 7,
             tx_drops: 8,
         };
-        assert_eq!(eth0, Interface { name: b"eth0", counters: Some(expected) });
+        assert_eq!(
+            (eth0.name, eth0.counters().map(NetworkCounters::from)),
+            (&b"eth0"[..], Some(expected))
+        );
     }
 
     #[test]
@@ -131,10 +113,10 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_with_an_unreadable_part_is_not_known() {
-        let broken = b"eth0: 1 2 3 4 5 6 7 8 9 10 11 12 0 0 0 0\neth1: 1 2 x\n";
-        assert_eq!(sum(broken, |_| true), None);
-        assert_eq!(sum(broken, |name| name == b"eth0").map(|sum| sum.tx_drops), Some(12));
-        assert_eq!(sum(b"", |_| true), None);
+    fn a_line_that_is_cut_short_has_no_counters() {
+        let broken =
+            b"eth0: 1 2 3 4 5 6 7 8 9 10 11 12 0 0 0 0\neth1: 1 2 x\neth2: 1 2 3 4 5 6 7\n";
+        let counters: Vec<_> = interfaces(broken).map(|interface| interface.counters()).collect();
+        assert_eq!(counters, [Some([1, 2, 3, 4, 9, 10, 11, 12]), None, None]);
     }
 }

@@ -25,7 +25,7 @@ pub struct Stat {
     pub softirq_ns: Option<u64>,
     /// Given to others by the hypervisor.
     pub steal_ns: Option<u64>,
-    /// CPUs that are online.
+    /// CPUs that are online. In a container with LXCFS those that the container may use.
     pub cpus: Option<u64>,
     /// Context switches since boot.
     pub context_switches: Option<u64>,
@@ -76,7 +76,9 @@ pub fn parse(text: &[u8]) -> Stat {
             b"processes" => stat.forks = words.next().and_then(number),
             b"procs_running" => stat.running = words.next().and_then(number),
             b"procs_blocked" => stat.blocked = words.next().and_then(number),
-            _ if key.starts_with(b"cpu") => cpus += 1,
+            // LXCFS shows zeros for the CPUs that are not the container's. A CPU that is online has
+            // been busy or idle for some time, and one that is offline has no line.
+            _ if key.starts_with(b"cpu") => cpus += u64::from(words.any(|ticks| ticks != b"0")),
             _ => {}
         }
     }
@@ -114,6 +116,14 @@ mod tests {
         assert_eq!(stat.context_switches, Some(9_129_340));
         assert_eq!(stat.forks, Some(56_276));
         assert_eq!((stat.running, stat.blocked), (Some(1), Some(0)));
+    }
+
+    #[test]
+    fn cpus_that_never_ran_are_not_the_containers() {
+        let lxcfs = b"cpu  30 0 10 900 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n\
+            cpu1 30 0 10 400 0 0 0 0 0 0\ncpu2 0 0 0 500 0 0 0 0 0 0\ncpu3 0 0 0 0 0 0 0 0 0 0\n";
+        assert_eq!(parse(lxcfs).cpus, Some(2));
+        assert_eq!(parse(b"cpu  0 0 0 0\ncpu0 0 0 0 0\n").cpus, None);
     }
 
     #[test]

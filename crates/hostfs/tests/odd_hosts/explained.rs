@@ -51,6 +51,12 @@ fn each_cgroup_is_said_to_count_or_not() {
     assert!(text.contains("  /odd/with processes\\n\n"), "{text}");
     assert!(text.contains("1 left over; 2 processes are in none of them"), "{text}");
     assert!(text.contains("\ndriver               mixed\n"), "{text}");
+    assert!(
+        text.contains("\nINTERFACES\nlo: does not count: it is the loopback\neth0: counts: "),
+        "{text}"
+    );
+    assert!(text.contains("\nDISKS\nsda: counts: "), "{text}");
+    assert!(text.contains("\nloop0: does not count: it is no disk"), "{text}");
     assert!(text.contains("\nruntimes             cri-containerd: 1, not named: 2\n"), "{text}");
 }
 

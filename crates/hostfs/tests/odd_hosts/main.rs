@@ -14,9 +14,13 @@ mod histories;
 #[cfg(test)]
 mod mixed_drivers;
 #[cfg(test)]
+mod namespaces;
+#[cfg(test)]
 mod nested_nodes;
 #[cfg(test)]
 mod networks;
+#[cfg(test)]
+mod real_namespaces;
 #[cfg(test)]
 mod trees;
 #[cfg(test)]

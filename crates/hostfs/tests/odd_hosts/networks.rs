@@ -1,5 +1,7 @@
 //! Whose network a pod's is, and through which of its processes it is seen.
 
+use std::time::{Duration, Instant};
+
 use crate::fake_host::{FakeHost, POD, Snapshot, container, interface};
 
 /// Gives a container these processes.
@@ -13,13 +15,20 @@ fn namespace(host: &FakeHost, pid: u32, interfaces: &[(&str, u64)]) {
     host.write(&format!("proc/{pid}/net/dev"), text);
 }
 
+/// Gives a process' network namespace a default route.
+fn default_route(host: &FakeHost, pid: u32, interface: &str) {
+    let route = format!("{interface}\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
+    host.write(&format!("proc/{pid}/net/route"), route);
+}
+
 #[test]
-fn a_pods_network_is_all_but_its_loopback() {
+fn a_pods_network_is_its_default_interface() {
     let host = FakeHost::v2();
     processes(&host, 'a', "101\n");
-    namespace(&host, 101, &[("lo", 1), ("eth0", 10), ("net1", 100)]);
+    namespace(&host, 101, &[("lo", 1), ("eth0", 10), ("net1", 100), ("wg0", 1000)]);
+    default_route(&host, 101, "eth0");
     let read = host.read();
-    assert_eq!(read.pod_received(), Some(110));
+    assert_eq!(read.pod_received(), Some(10));
     assert_eq!(read.node.network.map(|network| network.rx_bytes), Some(70));
     // Neither a container nor a service has one of its own.
     assert!(read.entities[1..].iter().all(|one| one.network.is_none()));
@@ -68,7 +77,31 @@ fn a_new_sandbox_brings_a_new_namespace() {
     processes(&host, 'b', "202\n");
     namespace(&host, 202, &[("eth0", 3)]);
     host.remove(&format!("sys/fs/cgroup/{}", container('a')));
-    assert_eq!(Snapshot::of(&mut open).pod_received(), Some(3));
+    assert_eq!(Snapshot::of(&mut open).pod_received(), Some(13), "both carried it");
+}
+
+#[test]
+fn a_default_route_that_comes_late_is_found_at_the_next_look_at_all() {
+    let host = FakeHost::v2();
+    processes(&host, 'a', "101\n");
+    namespace(&host, 101, &[("lo", 1), ("eth0", 10), ("net1", 100)]);
+    let (mut open, began) = (host.open(), Instant::now());
+    let mut at =
+        |seconds| Snapshot::at(&mut open, began + Duration::from_secs(seconds)).pod_received();
+    assert_eq!(at(0), Some(110), "all that do not run over others");
+    default_route(&host, 101, "eth0");
+    assert_eq!(at(5), Some(110));
+    namespace(&host, 101, &[("lo", 1), ("eth0", 13), ("net1", 107)]);
+    assert_eq!(at(65), Some(113));
+    namespace(&host, 101, &[("lo", 1), ("eth0", 14), ("net1", 108), ("net2", 1)]);
+    default_route(&host, 101, "net1");
+    assert_eq!(at(70), Some(114), "with the interfaces the route is looked at again");
+    namespace(&host, 101, &[("lo", 1), ("net1", 110), ("net2", 1)]);
+    assert_eq!(at(75), Some(116));
+    namespace(&host, 101, &[("lo", 1), ("net2", 1)]);
+    assert_eq!(at(80), Some(116), "it is away");
+    namespace(&host, 101, &[("lo", 1), ("net1", 111), ("net2", 1)]);
+    assert_eq!(at(85), Some(117));
 }
 
 #[test]
