@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use self::state::State;
 pub use self::view::{NodeView, SeriesView};
 use crate::{
+    clock::ReadTime,
     disk::{self, Disk},
     group::Group,
     sample::TimeRange,
@@ -103,7 +104,7 @@ impl Node {
             return Err(NotTaken::TooLate { newest });
         }
         self.seal_if_due(state, now, registry);
-        state.read_times.note(tick.at, tick.read_delay_us);
+        state.read_times.note(ReadTime::of(tick));
         state.heard_at = state.heard_at.max(now);
         state.interval_ms = u32::try_from(tick.interval_ms.clamp(1, 3_600_000)).unwrap_or(5000);
         let mut outcome = Outcome::default();
