@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::{
     file::{ReadCost, Scratch},
     hierarchies::Hierarchies,
-    members::{EntityReading, Member, Members},
+    members::{EntityReading, Member, Members, ReadAfter},
     node::{Node, NodeReading},
     tree::{Changes, Tree},
 };
@@ -75,6 +75,8 @@ pub enum HostError {
 pub struct HostReading<'a> {
     /// The node as a whole.
     pub node: &'a NodeReading,
+    /// When the node was read; the others came after it.
+    pub at: Instant,
     members: &'a [Member],
 }
 
@@ -82,6 +84,11 @@ impl<'a> HostReading<'a> {
     /// Everything that runs in a cgroup of its own, each pod before its containers.
     pub fn entities(&self) -> impl ExactSizeIterator<Item = &'a EntityReading> + use<'a> {
         self.members.iter().map(|member| &member.entity)
+    }
+
+    /// When each of the [`entities`](Self::entities) was read, in their order.
+    pub fn read_after(&self) -> impl ExactSizeIterator<Item = ReadAfter> + use<'a> {
+        self.members.iter().map(|member| member.read_after)
     }
 }
 
@@ -144,8 +151,9 @@ impl Host {
             members.follow(changes, tree, &self.hierarchies, scratch);
         }
         // The node comes first: from it the others learn which disks and which network are its.
+        let at = Instant::now();
         self.reading = node.read(scratch);
-        members.read_cgroups(&node.disks, tree, scratch);
+        members.read_cgroups(at, &node.disks, tree, scratch);
         members.set_empty_aside(now, scratch);
         if self.hierarchies.legacy.memory.is_some() {
             members.add_kills_to_pods();
@@ -153,8 +161,8 @@ impl Host {
         if self.hierarchies.legacy.blkio.is_some() && !self.reading.counts_io_of_legacy_cgroups() {
             members.forget_io();
         }
-        members.read_networks(&self.roots.proc, &node.namespace, scratch);
-        HostReading { node: &self.reading, members: members.as_slice() }
+        members.read_networks(at, &self.roots.proc, &node.namespace, scratch);
+        HostReading { node: &self.reading, at, members: members.as_slice() }
     }
 
     /// The version of the cgroups that have controllers: `v1`, `v2`, or `v1+v2` on a hybrid host.

@@ -40,5 +40,5 @@ mod tree;
 pub use cgroup::CgroupReading;
 pub use file::ReadCost;
 pub use host::{Host, HostError, HostReading, HostRoots};
-pub use members::EntityReading;
+pub use members::{EntityReading, ReadAfter};
 pub use node::NodeReading;

@@ -43,10 +43,20 @@ pub struct EntityReading {
     pub network: Option<NetworkCounters>,
 }
 
+/// How long after the node an entity was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadAfter {
+    /// Its cgroup.
+    pub cgroup: Duration,
+    /// Its network.
+    pub network: Duration,
+}
+
 /// An entity, and where its values come from.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) entity: EntityReading,
+    pub(crate) read_after: ReadAfter,
     /// The cgroup's path in its hierarchy, and its identity there.
     path: PathBuf,
     inode: u64,
@@ -166,6 +176,7 @@ impl Members {
             {
                 self.all.push(Member {
                     entity,
+                    read_after: ReadAfter::default(),
                     inode,
                     folder: tree.locate(&path),
                     cgroup: Cgroup::open(hierarchies, &path, scratch),
@@ -180,13 +191,21 @@ impl Members {
         self.arrange();
     }
 
-    /// Reads all cgroups. What has gone meanwhile is left out.
-    pub(crate) fn read_cgroups(&mut self, disks: &Disks, tree: &mut Tree, scratch: &mut Scratch) {
+    /// Reads all cgroups, and notes how long after `begun` each one. What has gone meanwhile is left
+    /// out.
+    pub(crate) fn read_cgroups(
+        &mut self,
+        begun: Instant,
+        disks: &Disks,
+        tree: &mut Tree,
+        scratch: &mut Scratch,
+    ) {
         let mut any_removed = false;
         for place in 0..self.measured() {
             let pod = self.all[place].entity.parent;
             let orphaned = pod.is_some_and(|pod| self.all[pod].removed);
             let member = &mut self.all[place];
+            member.read_after.cgroup = begun.elapsed();
             match member.cgroup.read(disks, scratch) {
                 Ok(reading) if !orphaned => member.entity.cgroup = reading,
                 _ => {
@@ -257,9 +276,11 @@ impl Members {
         }
     }
 
-    /// Reads the traffic of everything that may have a network of its own.
+    /// Reads the traffic of everything that may have a network of its own, and notes how long after
+    /// `begun`.
     pub(crate) fn read_networks(
         &mut self,
+        begun: Instant,
         proc: &Path,
         node: &NodeNamespace,
         scratch: &mut Scratch,
@@ -274,6 +295,7 @@ impl Members {
                 .take_while(|other| other.entity.kind == EntityKind::Container)
                 .map(|other| Candidate { folder: &other.folder, inode: other.inode });
             let candidates = std::iter::once(itself).chain(containers);
+            member.read_after.network = begun.elapsed();
             member.entity.network = namespace.read(candidates, proc, node, scratch);
         }
     }
