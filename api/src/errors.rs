@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use kubemonitor_store::IngestError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -47,9 +48,15 @@ pub(crate) enum ApiError {
     /// A frame that cannot be decoded.
     #[error("the frame cannot be read: {0}")]
     Frame(#[from] kubemonitor_frame::FrameError),
-    /// A frame or sample whose time is out of what the store takes.
+    /// A frame or sample that can never be taken in.
     #[error("{0}")]
     Refused(String),
+    /// A frame whose time has not come yet.
+    #[error("{0}")]
+    FrameTime(String),
+    /// Another collector sends for the frame's node.
+    #[error("{0}")]
+    NodeConflict(String),
     /// A write without a token.
     #[error("writing needs the header `Authorization: Bearer <token>`")]
     Unauthorized,
@@ -139,6 +146,8 @@ impl ApiError {
             Self::Disagreement { .. } => (StatusCode::BAD_REQUEST, "path-and-body-disagree"),
             Self::Frame(_) => (StatusCode::BAD_REQUEST, "bad-frame"),
             Self::Refused(_) => (StatusCode::BAD_REQUEST, "refused-sample"),
+            Self::FrameTime(_) => (StatusCode::TOO_EARLY, "frame-time"),
+            Self::NodeConflict(_) => (StatusCode::CONFLICT, "node-conflict"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "no-token"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "wrong-token"),
             Self::UnknownEntity { .. } => (StatusCode::NOT_FOUND, "unknown-entity"),
@@ -217,11 +226,15 @@ impl ApiError {
     }
 }
 
-impl From<kubemonitor_store::IngestError> for ApiError {
-    fn from(error: kubemonitor_store::IngestError) -> Self {
+impl From<IngestError> for ApiError {
+    fn from(error: IngestError) -> Self {
         match error {
-            kubemonitor_store::IngestError::TooManySeries { .. } => Self::Busy(error.to_string()),
-            _ => Self::Refused(error.to_string()),
+            IngestError::TooManySeries { .. } => Self::Busy(error.to_string()),
+            IngestError::TooEarly { .. } => Self::FrameTime(error.to_string()),
+            IngestError::Conflict { .. } => Self::NodeConflict(error.to_string()),
+            IngestError::TooLate { .. } | IngestError::TimeTaken { .. } => {
+                Self::Refused(error.to_string())
+            }
         }
     }
 }
@@ -233,9 +246,9 @@ impl IntoResponse for ApiError {
         let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
         let extra = match status {
             StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                Some((header::RETRY_AFTER, RETRY_AFTER))
-            }
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::TOO_EARLY => Some((header::RETRY_AFTER, RETRY_AFTER)),
             _ => None,
         };
         if let Some((name, value)) = extra {

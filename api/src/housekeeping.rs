@@ -6,6 +6,7 @@ use std::{
 };
 
 use kubemonitor_inventory::PodMeta;
+use kubemonitor_store::{SweepTime, retention_now};
 use tokio::{
     task::spawn_blocking,
     time::{MissedTickBehavior, interval},
@@ -66,7 +67,7 @@ fn write_down(monitor: &Monitor, pods: &[Arc<PodMeta>]) {
 }
 
 fn sweep(monitor: &Monitor) {
-    let at = now();
-    monitor.store.sweep(at);
-    monitor.inventory.forget_ended_before(at.minus(millis(monitor.retention)));
+    let passed = retention_now();
+    monitor.store.sweep(SweepTime { now: now(), passed });
+    monitor.inventory.forget_ended_before(passed.minus(millis(monitor.retention)));
 }

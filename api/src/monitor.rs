@@ -5,7 +5,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex},
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use kubemonitor_inventory::{Inventory, NameBook, NameBookError};
@@ -98,6 +98,9 @@ impl Monitor {
                 let (names, pods) = names?;
                 let folder = disk.folder.display();
                 tracing::info!(%folder, blocks, entries, pods, "read back");
+                if let Some(newest) = store.newest() {
+                    kubemonitor_store::found_data(newest);
+                }
                 (store, Some(Mutex::new(names)))
             }
             None => (Store::new(*limits), None),
@@ -132,8 +135,7 @@ pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The server's clock.
+/// The server's clock, as time was seen to pass.
 pub(crate) fn now() -> UnixMillis {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    kubemonitor_store::now()
 }

@@ -132,6 +132,11 @@ refusals! {
     Busy { 429 "Too many questions at a time; `Retry-After` says when to ask again." }
     /// What `/ready` answers until the server can serve.
     NotReady { 503 "Not ready; `missing` lists what it waits for." }
+    /// What a frame can be refused for, to be sent again later.
+    FrameRefused {
+        409 "Another collector sends for this node; this one's frames are taken once it is silent.",
+        425 "The frame's time has not come yet.",
+    }
     /// What a write can be refused for.
     WriteRefused {
         400 "The body cannot be used, or path and body disagree.",
@@ -212,10 +217,16 @@ fn describe_pages(document: &mut Value) {
     });
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     for (_, path) in paths {
-        let parameters = path["get"]["parameters"].as_array().into_iter().flatten();
-        let is_list = parameters.into_iter().any(|parameter| parameter["name"] == "limit");
-        if is_list {
-            path["get"]["responses"]["200"]["headers"] = headers.clone();
+        let parameters = path["get"]["parameters"].as_array().cloned().unwrap_or_default();
+        let has = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
+        let described = &mut path["get"]["responses"]["200"]["headers"];
+        if has("limit") {
+            *described = headers.clone();
+        }
+        if has("window") {
+            described["X-Kubemonitor-Incomplete"] = header(
+                "What the span may lack because it is damaged on the server's disk; not where all is well.",
+            );
         }
     }
 }

@@ -28,6 +28,12 @@ pub(crate) struct NodeFacts {
     pub(crate) ready: Option<bool>,
     /// Nothing was heard of it for more than three intervals.
     pub(crate) stale: Option<bool>,
+    /// How far its clock is ahead of the server's, in milliseconds; negative where it is behind, or
+    /// where frames are under way for that long. Null until a frame came since the server's start.
+    pub(crate) clock_skew_ms: Option<i64>,
+    /// Frames that were refused because another collector sends for this node, since the server's
+    /// start.
+    pub(crate) conflicting_frames: Option<u64>,
 }
 
 /// A node at one moment.
@@ -73,7 +79,15 @@ impl NodeFacts {
     #[must_use]
     pub(crate) fn past(&self) -> Self {
         let identity = self.identity.clone();
-        Self { identity, pod_count: None, container_count: None, ready: None, stale: None }
+        Self {
+            identity,
+            pod_count: None,
+            container_count: None,
+            ready: None,
+            stale: None,
+            clock_skew_ms: None,
+            conflicting_frames: None,
+        }
     }
 }
 
@@ -116,6 +130,8 @@ impl NodeSample {
                 container_count: Some(31),
                 ready: Some(true),
                 stale: Some(false),
+                clock_skew_ms: Some(-12),
+                conflicting_frames: Some(0),
             },
             cpu_usage_percent: Some(12.5),
             cpu_millicores: Some(500.0),

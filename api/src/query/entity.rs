@@ -1,7 +1,6 @@
 //! What every answer is about: something with a newest sample and samples before.
 
 use kubemonitor_model::{EntityId, EntityKind, NodeName};
-use kubemonitor_store::NodeView;
 use serde::Serialize;
 
 use super::{Listed, Span, steps};
@@ -40,15 +39,8 @@ impl Source {
     /// kept for longer.
     pub(crate) fn readings(&self, span: &Span, monitor: &Monitor) -> Vec<Reading> {
         let Self { node, kind, id } = self;
-        let samples = match monitor.store.history(node, *kind, id, span.range, span.asked_at) {
-            Ok(history) => span.gauges.of_history(history),
-            Err(error) => {
-                tracing::error!(%error, "history on disk cannot be read; memory answers alone");
-                let look = |view: &NodeView<'_>| Some(view.find(*kind, id)?.window(span.range));
-                monitor.store.node(node, look).flatten().unwrap_or_default()
-            }
-        };
-        steps::readings(samples, span)
+        let history = monitor.store.history(node, *kind, id, span.range, span.asked_at);
+        steps::readings(span.gauges.of_history(history), span)
     }
 }
 

@@ -243,13 +243,7 @@ fn newest(monitor: &Monitor, sums: &str, pushed: &Source) -> GroupReading {
 /// The sums of a span, oldest first; beyond the retention in the coarser steps that are kept for
 /// longer.
 fn summed(monitor: &Monitor, sums: &str, span: &Span) -> Vec<GroupSample> {
-    match monitor.store.group_history(sums, span.range, span.asked_at) {
-        Ok(past) => span.gauges.of_past(past),
-        Err(error) => {
-            tracing::error!(%error, "history on disk cannot be read; memory answers alone");
-            monitor.store.group_window(sums, span.range)
-        }
-    }
+    span.gauges.of_past(monitor.store.group_history(sums, span.range, span.asked_at))
 }
 
 impl<I: Grouping> Listed for Group<I> {

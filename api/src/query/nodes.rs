@@ -27,6 +27,8 @@ pub(crate) struct Node {
 struct Measured {
     newest: Option<Reading>,
     stale: bool,
+    clock_skew_ms: Option<i64>,
+    conflicting_frames: u64,
     pods: u64,
     containers: u64,
 }
@@ -67,6 +69,8 @@ impl Node {
             container_count: Some(containers),
             ready: meta.and_then(|meta| meta.ready),
             stale: Some(measured.as_ref().is_none_or(|measured| measured.stale)),
+            clock_skew_ms: measured.as_ref().and_then(|measured| measured.clock_skew_ms),
+            conflicting_frames: measured.as_ref().map(|measured| measured.conflicting_frames),
         };
         let newest = measured.and_then(|measured| measured.newest);
         let newest = newest.unwrap_or_else(|| Reading::empty(EntityKind::Node, at));
@@ -79,6 +83,8 @@ fn look(view: &NodeView<'_>, id: &EntityId, at: UnixMillis) -> Measured {
     Measured {
         newest: view.find(EntityKind::Node, id).map(|series| series.latest().into()),
         stale: view.stale(at),
+        clock_skew_ms: view.clock_skew_ms(),
+        conflicting_frames: view.conflicts().frames,
         pods: live(EntityKind::Pod),
         containers: live(EntityKind::Container),
     }

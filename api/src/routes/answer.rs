@@ -5,15 +5,20 @@ use axum::{
     response::Response,
 };
 
+use kubemonitor_store::Damage;
+
 use super::json::{Out, written};
 use crate::{
     errors::ApiError,
+    model::Timestamp,
     monitor::{Monitor, Shared, now},
     query::{Address, Entity, PageParams, TimeParams, When},
 };
 
 /// The header with the token of the next page.
 const NEXT: &str = "x-continue";
+/// The header that says that a span may lack something.
+const INCOMPLETE: &str = "x-kubemonitor-incomplete";
 
 /// Answers with one entity: an array of its newest sample, or of those of the span.
 pub(crate) async fn one<E: Entity>(
@@ -25,11 +30,13 @@ pub(crate) async fn one<E: Entity>(
     let permit = monitor.answering.enter().await?;
     written(permit, move || {
         let entity = find(&monitor)?;
-        let write = move |out: &mut Out| match when {
-            When::Newest => out.array(vec![entity], E::newest),
-            When::Span(span) => out.array(entity.over(&span, &monitor).samples, |sample| sample),
+        let samples = match when {
+            When::Newest => vec![entity.newest()],
+            When::Span(span) => entity.over(&span, &monitor).samples,
         };
-        Ok((HeaderMap::new(), write))
+        // After the reading: what is damaged may show only then.
+        let headers = incomplete(&monitor, when);
+        Ok((headers, move |out: &mut Out| out.array(samples, |sample| sample)))
     })
     .await
 }
@@ -47,7 +54,8 @@ pub(crate) async fn list<E: Entity>(
     let permit = monitor.answering.enter().await?;
     written(permit, move || {
         let page = page.cut(find(&monitor, when)?);
-        let headers = page.next.map(|next| next_page(&address, &next)).unwrap_or_default();
+        let mut headers = page.next.map(|next| next_page(&address, &next)).unwrap_or_default();
+        headers.extend(incomplete(&monitor, when));
         let write = move |out: &mut Out| match when {
             When::Newest => out.array(page.items, E::newest),
             When::Span(span) => out.array(page.items, |entity| entity.over(&span, &monitor)),
@@ -55,6 +63,18 @@ pub(crate) async fn list<E: Entity>(
         Ok((headers, write))
     })
     .await
+}
+
+/// The header that says what a span may lack because it cannot be read; none where all can.
+fn incomplete(monitor: &Monitor, when: When) -> HeaderMap {
+    let When::Span(span) = when else { return HeaderMap::new() };
+    let damage = monitor.store.damage_within(span.range, span.asked_at);
+    let text = damage.map(|Damage { records, range, .. }| {
+        let (from, to) = (Timestamp(range.from), Timestamp(range.to));
+        format!("{records} damaged records of the time from {from} to {to}")
+    });
+    let value = text.and_then(|text| HeaderValue::try_from(text).ok());
+    value.map(|value| (HeaderName::from_static(INCOMPLETE), value)).into_iter().collect()
 }
 
 /// The headers that lead to the next page.

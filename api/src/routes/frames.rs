@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::{
     errors::ApiError,
     monitor::{Shared, now},
-    openapi::WriteRefused,
+    openapi::{FrameRefused, WriteRefused},
     written::{Written, check_type},
 };
 
@@ -41,7 +41,8 @@ thread_local! {
 const TYPES: [&str; 2] = [kubemonitor_frame::CONTENT_TYPE, "application/octet-stream"];
 
 /// A collector's frame: everything one node measured at one tick (the format is described in
-/// docs/frame.md). Sent twice, it changes nothing.
+/// docs/frame.md). Sent twice, it changes nothing. One that is refused for its time (425) or because
+/// another collector sends for its node (409) can be taken later, and is to be sent again.
 #[utoipa::path(
     post, path = "/api/frames", tag = "writes",
     request_body(
@@ -51,7 +52,7 @@ const TYPES: [&str; 2] = [kubemonitor_frame::CONTENT_TYPE, "application/octet-st
         ),
         description = "One frame of at most 4 MiB.",
     ),
-    responses((status = 200, body = Receipt), WriteRefused),
+    responses((status = 200, body = Receipt), WriteRefused, FrameRefused),
     security((), ("token" = [])),
 )]
 pub(crate) async fn receive(
@@ -62,8 +63,11 @@ pub(crate) async fn receive(
     check_type(&headers, &TYPES, "application/vnd.kubemonitor.frame or application/octet-stream")?;
     let (receipt, interval_ms) = DECODER.with_borrow_mut(|decoder| {
         let tick = decoder.decode(&written.bytes)?;
-        let receipt = monitor.store.ingest_frame(tick, &written.bytes, now())?;
-        Ok::<_, ApiError>((receipt, tick.interval_ms))
+        let taken = monitor.store.ingest_frame(tick, &written.bytes, now());
+        if matches!(&taken, Ok(receipt) if !receipt.duplicate) {
+            kubemonitor_store::heard(tick.at);
+        }
+        Ok::<_, ApiError>((taken?, tick.interval_ms))
     })?;
     if receipt.samples == 0 && receipt.refused_series > 0 {
         return Err(ApiError::Busy("the server holds as many entities as it may".to_owned()));

@@ -1,13 +1,14 @@
 //! `/health` and `/ready`
 
 use axum::{Json, extract::State};
+use kubemonitor_store::{ClockFault, Damage, DiskStatus, TimeRange, clock_fault};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     errors::ApiError,
     model::Timestamp,
-    monitor::{Shared, now},
+    monitor::{Monitor, Shared, now},
     openapi::NotReady,
 };
 
@@ -29,7 +30,7 @@ pub(crate) struct Health {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "status": "ready", "timestamp": "2026-01-31T12:00:05.000Z", "version": "0.1.0",
-    "problem": null
+    "problem": null, "warnings": []
 }))]
 pub(crate) struct Readiness {
     /// `ready`.
@@ -41,6 +42,9 @@ pub(crate) struct Readiness {
     /// What is wrong all the same: a data directory that takes nothing, so that memory alone has
     /// what comes. `null` when all is well.
     problem: Option<String>,
+    /// What is to be looked at though all is served: damage on the disk, a clock that jumped, nodes for
+    /// which several collectors send.
+    warnings: Vec<String>,
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -61,6 +65,39 @@ pub(crate) async fn ready(State(monitor): State<Shared>) -> Result<Json<Readines
         let missing = missing.iter().map(ToString::to_string).collect();
         return Err(ApiError::NotReady { missing });
     }
-    let problem = monitor.store.disk_status().and_then(|disk| disk.problem);
-    Ok(Json(Readiness { status: "ready", timestamp: Timestamp(now()), version: VERSION, problem }))
+    let disk = monitor.store.disk_status();
+    let warnings = warnings(&monitor, disk.as_ref());
+    let problem = disk.and_then(|disk| disk.problem);
+    let timestamp = Timestamp(now());
+    Ok(Json(Readiness { status: "ready", timestamp, version: VERSION, problem, warnings }))
+}
+
+fn warnings(monitor: &Monitor, disk: Option<&DiskStatus>) -> Vec<String> {
+    let damage = disk.and_then(|disk| disk.damage).map(|damage| {
+        let Damage { records, bytes, files, range: TimeRange { from, to } } = damage;
+        format!(
+            "{records} records ({bytes} bytes) in {files} files of the data directory are damaged; \
+             answers from {} to {} may lack what they had",
+            Timestamp(from),
+            Timestamp(to)
+        )
+    });
+    let clock = clock_fault().map(|fault| match fault {
+        ClockFault::Jumped { by_ms } => format!(
+            "the server's clock is {by_ms} ms off the time that was seen to pass, and is not \
+             believed until that has lasted and collectors agree: see whether it is right"
+        ),
+        ClockFault::FarFromData { by_ms } => format!(
+            "the newest data on the disk was {by_ms} ms old at the start: nothing is deleted for its \
+             age until collectors agree that it is"
+        ),
+    });
+    let conflicts = monitor.store.conflicting_ticks();
+    let conflicts = (conflicts > 0).then(|| {
+        format!(
+            "{conflicts} frames were refused because another collector sends for their node: see \
+             conflicting_frames in /api/nodes"
+        )
+    });
+    damage.into_iter().chain(clock).chain(conflicts).collect()
 }

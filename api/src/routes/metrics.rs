@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use axum::{extract::State, http::header, response::IntoResponse};
 
-use crate::monitor::Shared;
+use kubemonitor_store::{ClockFault, clock_fault};
+
+use crate::monitor::{Monitor, Shared};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -35,13 +37,51 @@ pub(crate) async fn metrics(State(monitor): State<Shared>) -> impl IntoResponse 
     say("late_samples_total", "counter", "Values that came late.", stats.late_samples);
     say("duplicate_frames_total", "counter", "Frames that were there.", stats.duplicate_ticks);
     say("refused_frames_total", "counter", "Frames refused for their time.", stats.refused_ticks);
+    say(
+        "conflicting_frames_total",
+        "counter",
+        "Frames refused because another collector sends for their node.",
+        stats.conflicting_ticks,
+    );
     say("refused_entities_total", "counter", "Entities beyond the limit.", stats.refused_series);
     if let Some(disk) = monitor.store.disk_status() {
         let failing = u64::from(disk.problem.is_some());
         say("disk_failing", "gauge", "1 while the data directory takes nothing.", failing);
         say("disk_bytes", "gauge", "What the data directory's files take, in bytes.", disk.bytes);
         say("disk_lost_entries_total", "counter", "Entries never written.", disk.lost_entries);
-        say("disk_cut_bytes", "gauge", "Bytes found broken at the start.", disk.cut_bytes);
+        say(
+            "disk_cut_bytes",
+            "gauge",
+            "Bytes half written in a crash, cut off at the start.",
+            disk.cut_bytes,
+        );
+        let damage = disk.damage.map(|damage| (damage.records, damage.bytes)).unwrap_or_default();
+        say("disk_damaged_records", "gauge", "Records on the disk that cannot be read.", damage.0);
+        say("disk_damaged_bytes", "gauge", "Their bytes.", damage.1);
     }
+    let jumped_ms = match clock_fault() {
+        Some(ClockFault::Jumped { by_ms } | ClockFault::FarFromData { by_ms }) => by_ms,
+        None => 0,
+    };
+    clocks(&monitor, jumped_ms, &mut text);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
+}
+
+/// What is known of clocks, which may be behind: these gauges can be negative.
+fn clocks(monitor: &Monitor, jumped_ms: i64, text: &mut String) {
+    const SKEW: &str = "kubemonitor_node_clock_skew_seconds";
+    let seconds = |ms: i64| ms as f64 / 1000.0;
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "# HELP kubemonitor_clock_off_seconds What the server's clock is off the time it believes.\n\
+         # TYPE kubemonitor_clock_off_seconds gauge\nkubemonitor_clock_off_seconds {}\n\
+         # HELP {SKEW} How far a node's clock is ahead of the server's.\n# TYPE {SKEW} gauge",
+        seconds(jumped_ms)
+    );
+    for (node, skew) in monitor.store.clock_skews() {
+        // A node's name has nothing that would end the label but these two.
+        let name = node.as_str().replace('\\', r"\\").replace('"', r#"\""#);
+        let _ = writeln!(text, "{SKEW}{{node=\"{name}\"}} {}", seconds(skew));
+    }
 }

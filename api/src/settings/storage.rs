@@ -33,7 +33,7 @@ pub struct StorageArgs {
     retention_quarters: Retention,
 
     /// With a data directory: its oldest files go when all take more than this (`20Gi`, `500M`)
-    #[arg(long, env = "DATA_MAX_BYTES", value_name = "BYTES", value_parser = quantity::bytes)]
+    #[arg(long, env = "DATA_MAX_BYTES", value_name = "BYTES", value_parser = max_bytes)]
     #[arg(hide_env_values = true)]
     data_max_bytes: Option<u64>,
 
@@ -124,6 +124,14 @@ impl FromStr for Retention {
     }
 }
 
+/// Nothing at all could be kept in 0 bytes.
+fn max_bytes(text: &str) -> Result<u64, String> {
+    match quantity::bytes(text).map_err(|error| error.to_string())? {
+        0 => Err("nothing could be kept in 0 bytes: leave it out for no limit".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
 /// What is acknowledged is on the disk a second later, so nothing slower is offered.
 fn fsync(text: &str) -> Result<Fsync, &'static str> {
     const REMEDY: &str = "give `always`, or a time from 100ms to 1s";
@@ -188,6 +196,12 @@ mod tests {
         for text in ["never", "2s", "0", "5", ""] {
             assert_eq!(fsync(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_refused_with_the_way_to_have_none() {
+        let refusal = storage(&["--data-max-bytes=0"]).unwrap_err().to_string();
+        assert!(refusal.contains("leave it out for no limit"), "{refusal}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! When a node's ticks were truly read.
+//! When a node's ticks were truly read, and which frames they came in.
 
 use std::collections::VecDeque;
 
@@ -10,18 +10,25 @@ use crate::{rollup::bucket_end, sample::TimeRange};
 /// When one tick was read, by the clock of its collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ReadTime {
-    /// The tick.
+    /// Where the tick stands in the node's history.
     pub(crate) at: UnixMillis,
-    /// Which clock; times of two clocks tell nothing together.
-    clock: u32,
-    /// How long after the tick, by that clock.
+    /// Which clock; times of two clocks tell nothing together. `None` where it was not kept.
+    clock: Option<u32>,
+    /// How long after `at`, by that clock.
     delay_us: i64,
+    /// The frame it came in, see [`frame_tag`].
+    frame: u32,
 }
 
 impl ReadTime {
     /// What a tick says.
     pub(crate) fn of(tick: &Tick) -> Self {
-        Self { at: tick.at, clock: tick.clock(), delay_us: tick.read_delay_us }
+        Self {
+            at: tick.at,
+            clock: Some(tick.clock()),
+            delay_us: tick.read_delay_us,
+            frame: frame_tag(tick.instance, tick.sequence),
+        }
     }
 
     /// The moment of the read, told by how long it was after `at`.
@@ -34,8 +41,18 @@ impl ReadTime {
     fn since(self, earlier: Self) -> Option<u64> {
         let nominal = self.at.since(earlier.at).saturating_mul(1000);
         let elapsed = nominal.saturating_add(self.delay_us.saturating_sub(earlier.delay_us));
-        u64::try_from(elapsed).ok().filter(|&us| us > 0 && self.clock == earlier.clock)
+        let is_known = self.clock.is_some() && self.clock == earlier.clock;
+        u64::try_from(elapsed).ok().filter(|&us| us > 0 && is_known)
     }
+}
+
+/// Tells a collector's frame from others by few enough bits to keep for each tick: of a thousand
+/// frames that come out of order, one in four million would be taken for another.
+pub(crate) fn frame_tag(instance: u64, sequence: u64) -> u32 {
+    let mixed = (instance ^ sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        .wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let mixed = (mixed ^ mixed >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    u32::try_from(mixed >> 32).unwrap_or(u32::MAX)
 }
 
 /// The read times of a node's ticks. One table serves all the node's entities: they are read within
@@ -52,21 +69,29 @@ pub(crate) struct ReadTimes {
 #[derive(Clone, Copy, Debug)]
 struct Packed {
     at: UnixMillis,
-    base: u32,
-    /// Beyond the base's.
-    delay_us: i32,
+    frame: u32,
+    base: u8,
+    /// Beyond the base's, 24 bits with a sign.
+    delay_us: [u8; 3],
 }
 
-/// A clock, and about how far it is from the ticks: a wall clock that is set by more than half an
-/// hour begins another.
+/// A clock, and about how far it is from the ticks: a wall clock that is set by more than
+/// [`MOST_DELAY_US`] begins another.
 #[derive(Clone, Copy, Debug)]
 struct Base {
-    clock: u32,
+    clock: Option<u32>,
     delay_us: i64,
 }
 
 /// Bases that may be there before those that nothing refers to are looked for.
 const USUAL_BASES: usize = 8;
+
+/// Bases that are kept. Who changes its clock more often than that within the retention is told no
+/// rates for what comes then.
+const MOST_BASES: u8 = u8::MAX;
+
+/// How far a delay may be from its base's.
+const MOST_DELAY_US: i64 = (1 << 23) - 1;
 
 impl ReadTimes {
     /// Notes a tick; `false` when one of that time is known already.
@@ -81,9 +106,21 @@ impl ReadTimes {
         }
     }
 
+    /// When the tick is that came in a frame. Frames that come again come soon.
+    pub(crate) fn of_frame(&self, frame: u32) -> Option<UnixMillis> {
+        self.ticks.iter().rev().find(|tick| tick.frame == frame).map(|tick| tick.at)
+    }
+
     /// Whether a tick at that time was noted.
     pub(crate) fn knows(&self, at: UnixMillis) -> bool {
         self.find(at).is_some()
+    }
+
+    /// The last tick up to a moment, and the first one after it.
+    pub(crate) fn around(&self, at: UnixMillis) -> (Option<UnixMillis>, Option<UnixMillis>) {
+        let next = self.ticks.partition_point(|tick| tick.at <= at);
+        let tick = |place: usize| self.ticks.get(place).map(|tick| tick.at);
+        (next.checked_sub(1).and_then(tick), tick(next))
     }
 
     /// True time between two rows, in microseconds; 0 when it is not known or would not be positive.
@@ -116,10 +153,13 @@ impl ReadTimes {
 
     /// Forgets ticks before `horizon`.
     pub(crate) fn drop_before(&mut self, horizon: UnixMillis) {
+        let before = self.ticks.len();
         while self.ticks.front().is_some_and(|tick| tick.at < horizon) {
             self.ticks.pop_front();
         }
-        self.drop_unused_bases();
+        if self.ticks.len() < before {
+            self.drop_unused_bases();
+        }
     }
 
     /// Forgets ticks after `end`. Gives the last one before.
@@ -147,24 +187,31 @@ impl ReadTimes {
     }
 
     fn packed(&mut self, time: ReadTime) -> Packed {
-        let from = |base: &Base| {
-            let fits = i32::try_from(time.delay_us.saturating_sub(base.delay_us)).ok();
-            fits.filter(|_| base.clock == time.clock)
+        let beyond = |base: &Base| {
+            let beyond = time.delay_us.saturating_sub(base.delay_us);
+            let fits = base.clock == time.clock && beyond.saturating_abs() <= MOST_DELAY_US;
+            fits.then_some(beyond)
         };
-        let bases = self.bases.iter().enumerate().rev();
-        let fitting = bases.filter_map(|(place, base)| Some((place, from(base)?))).next();
-        let (base, delay_us) = fitting.unwrap_or_else(|| {
-            self.bases.push(Base { clock: time.clock, delay_us: time.delay_us });
-            (self.bases.len() - 1, 0)
+        let bases = (0..MOST_BASES).zip(&self.bases);
+        // The newest one of those that fit, as it nearly always does.
+        let fitting = bases.filter_map(|(place, base)| Some((place, beyond(base)?))).last();
+        let (base, beyond) = fitting.unwrap_or_else(|| {
+            let place = u8::try_from(self.bases.len()).unwrap_or(MOST_BASES);
+            if place < MOST_BASES {
+                self.bases.push(Base { clock: time.clock, delay_us: time.delay_us });
+            }
+            (place, 0)
         });
-        let base = u32::try_from(base).expect("there are no more bases than ticks");
-        Packed { at: time.at, base, delay_us }
+        let [a, b, c, ..] = beyond.to_le_bytes();
+        Packed { at: time.at, frame: time.frame, base, delay_us: [a, b, c] }
     }
 
     fn unpacked(&self, tick: Packed) -> ReadTime {
-        let Base { clock, delay_us } = self.bases[tick.base as usize];
-        let delay_us = delay_us.saturating_add(i64::from(tick.delay_us));
-        ReadTime { at: tick.at, clock, delay_us }
+        let Packed { at, frame, base, delay_us: [a, b, c] } = tick;
+        let unknown = Base { clock: None, delay_us: 0 };
+        let Base { clock, delay_us } = *self.bases.get(usize::from(base)).unwrap_or(&unknown);
+        let beyond = i64::from(i32::from_le_bytes([0, a, b, c]) >> 8);
+        ReadTime { at, clock, delay_us: delay_us.saturating_add(beyond), frame }
     }
 
     fn drop_unused_bases(&mut self) {
@@ -185,10 +232,22 @@ impl ReadTimes {
 mod tests {
     use super::*;
 
-    const MINUTE_US: i64 = 60_000_000;
-
     fn time(at: i64, delay_us: i64) -> ReadTime {
-        ReadTime { at: UnixMillis(at), clock: 7, delay_us }
+        ReadTime { at: UnixMillis(at), clock: Some(7), delay_us, frame: 0 }
+    }
+
+    #[test]
+    fn frames_are_told_from_each_other() {
+        let mut times = ReadTimes::default();
+        for sequence in 0..1000_i64 {
+            let frame = frame_tag(7, sequence.unsigned_abs());
+            times.note(ReadTime { frame, ..time(sequence * 5000, 0) });
+        }
+        for sequence in 0..1000 {
+            let at = UnixMillis(sequence * 5000);
+            assert_eq!(times.of_frame(frame_tag(7, sequence.unsigned_abs())), Some(at));
+            assert_eq!(times.of_frame(frame_tag(8, sequence.unsigned_abs())), None);
+        }
     }
 
     #[test]
@@ -211,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_wall_clock_that_is_set_changes_nothing() {
-        // Half a minute and two hours ahead, and an hour behind, 5 s after one another.
+        // By half a minute, by two hours and back by an hour, 5 s after one another.
         for set_by_ms in [30_000, 7_200_000, -3_600_000] {
             let mut times = ReadTimes::default();
             times.note(time(10_000_000, 400));
@@ -227,8 +286,16 @@ mod tests {
     fn between_two_clocks_nothing_is_known() {
         let mut times = ReadTimes::default();
         times.note(time(5000, 0));
-        times.note(ReadTime { clock: 8, ..time(10_000, 0) });
+        times.note(ReadTime { clock: Some(8), ..time(10_000, 0) });
         assert_eq!(times.elapsed_us(UnixMillis(5000), UnixMillis(10_000)), 0);
+    }
+
+    #[test]
+    fn where_a_tick_stands_does_not_matter() {
+        let mut times = ReadTimes::default();
+        times.note(time(5000, 300));
+        times.note(time(3_605_000, 400).told_from(UnixMillis(10_000)));
+        assert_eq!(times.elapsed_us(UnixMillis(5000), UnixMillis(10_000)), 3_600_000_100);
     }
 
     #[test]
@@ -239,8 +306,6 @@ mod tests {
         }
         let buckets = times.of_buckets(TimeRange { from: UnixMillis(1), ..TimeRange::ALL }, 60_000);
         assert_eq!(buckets, [time(60_000, 300), time(120_000, 300 - 2_000_000)]);
-        buckets.iter().for_each(|&bucket| assert!(times.note(bucket) || bucket.at.0 == 60_000));
-        assert_eq!(times.elapsed_us(UnixMillis(60_000), UnixMillis(120_000)), 58_000_000);
     }
 
     #[test]
@@ -258,16 +323,31 @@ mod tests {
     fn what_is_saved_is_what_was_noted_and_clocks_are_forgotten_with_their_ticks() {
         let mut times = ReadTimes::default();
         let noted: Vec<ReadTime> = (0..1000)
-            .map(|number: i64| ReadTime {
-                at: UnixMillis(number * 5000),
-                clock: u32::try_from(number / 10).unwrap(),
-                delay_us: (number % 10) * 45 * MINUTE_US - i64::from(number == 7) * (i64::MAX / 2),
+            .map(|number: i64| {
+                let far = if number == 7 { i64::MIN } else { 0 };
+                let clock = u32::try_from(number / 50).ok();
+                let delay_us = number % 2 * 3_600_000_000 - number % 3 * 1_700_000 + far;
+                ReadTime { clock, ..time(number * 5000, delay_us) }
             })
             .collect();
         noted.iter().for_each(|&time| assert!(times.note(time)));
         assert_eq!(times.since(UnixMillis(i64::MIN)), noted);
         times.drop_before(UnixMillis(990 * 5000));
         assert_eq!(times.since(UnixMillis(i64::MIN)), noted[990..]);
-        assert!(times.bases.len() <= 10, "{}", times.bases.len());
+        assert!(times.bases.len() <= 4, "{}", times.bases.len());
+    }
+
+    #[test]
+    fn who_has_a_new_clock_at_each_tick_takes_no_more_memory_and_gets_no_rates() {
+        let mut times = ReadTimes::default();
+        for number in 0..2000 {
+            let clock = u32::try_from(number / 2).ok();
+            times.note(ReadTime { clock, ..time(number * 5000, 0) });
+        }
+        assert_eq!(times.bases.len(), usize::from(MOST_BASES));
+        let elapsed = |tick: i64| {
+            times.elapsed_us(UnixMillis(tick * 5000), UnixMillis((tick + 1) * 5000))
+        };
+        assert_eq!([elapsed(0), elapsed(1), elapsed(1000)], [5_000_000, 0, 0]);
     }
 }

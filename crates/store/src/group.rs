@@ -4,7 +4,7 @@
 //! after its previous sample to its own, so that a tick that was lost leaves no dip. Everything is
 //! integer addition, which late data and changes of membership undo exactly.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use hashbrown::HashSet;
 use kubemonitor_model::{EntityId, EntityKind, Metric, UnixMillis};
@@ -15,6 +15,7 @@ use crate::{
     codec::Point,
     disk::Level,
     group_rollup::RolledSum,
+    registry::Passed,
     sample::{Counted, GroupSample, Rates, TimeRange, Traffic},
 };
 
@@ -152,6 +153,7 @@ struct Slot {
 struct State {
     step_ms: i64,
     retention_ms: i64,
+    passed: Arc<Passed>,
     keeps_slots: bool,
     /// Members there are now.
     newest: Shares,
@@ -197,10 +199,16 @@ const ROLL_EVERY_MS: i64 = 900_000;
 
 impl Group {
     /// A group without members, whose slots are `step_ms` apart.
-    pub(crate) fn new(history: GroupHistory, step_ms: u32, retention_ms: i64) -> Self {
+    pub(crate) fn new(
+        history: GroupHistory,
+        step_ms: u32,
+        retention_ms: i64,
+        passed: Arc<Passed>,
+    ) -> Self {
         let state = State {
             step_ms: i64::from(step_ms.max(1)),
             retention_ms,
+            passed,
             keeps_slots: history == GroupHistory::Kept,
             newest: Shares::default(),
             newest_at: None,
@@ -220,7 +228,8 @@ impl Group {
     pub(crate) fn scratch(&self) -> Self {
         let state = self.state.lock();
         let step_ms = u32::try_from(state.step_ms).unwrap_or(u32::MAX);
-        let scratch = Self::new(GroupHistory::Kept, step_ms, state.retention_ms);
+        let passed = Arc::clone(&state.passed);
+        let scratch = Self::new(GroupHistory::Kept, step_ms, state.retention_ms, passed);
         scratch.state.lock().base = state.totals;
         drop(state);
         scratch
@@ -234,6 +243,8 @@ impl Group {
     pub(crate) fn is_due(&self, now: UnixMillis, spread: u64) -> bool {
         let mut rolling = self.rolling.lock();
         let spread_ms = i64::try_from(spread % ROLL_EVERY_MS.unsigned_abs()).unwrap_or(0);
+        // Due far in the future: the clock was set back since.
+        rolling.due.take_if(|due| due.since(now) > ROLL_EVERY_MS);
         let due = *rolling.due.get_or_insert(UnixMillis(now.0 + spread_ms));
         if now >= due {
             rolling.due = Some(UnixMillis(now.0 + ROLL_EVERY_MS));
@@ -400,8 +411,9 @@ impl State {
 
     /// The slot at a grid point, made if need be; `None` when it lies before what is kept.
     fn slot(&mut self, at: i64) -> Option<&mut Slot> {
+        let passed = self.passed.get().0;
         if let Some(newest) = self.slots.back()
-            && at < newest.at - self.retention_ms
+            && at < newest.at.min(passed).saturating_sub(self.retention_ms)
         {
             return None;
         }
@@ -418,7 +430,7 @@ impl State {
             }
             _ => {
                 self.slots.push_back(Slot { at, ..Slot::default() });
-                self.fold_before(at - self.retention_ms);
+                self.fold_before(at.min(passed).saturating_sub(self.retention_ms));
                 self.slots.len() - 1
             }
         };

@@ -4,7 +4,7 @@ use kubemonitor_model::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    disk::DiskError,
+    disk::{DiskError, unpacked},
     rollup::bucket_end,
     sample::{GroupSample, Traffic},
 };
@@ -137,8 +137,7 @@ pub(crate) fn decode(record: &[u8]) -> Result<Vec<RolledSum>, DiskError> {
     let Some((&VERSION, packed)) = record.split_first() else {
         return Err(DiskError::Decode("sums of another version".to_owned()));
     };
-    let plain = lz4_flex::block::decompress_size_prepended(packed)
-        .map_err(|e| DiskError::Decode(e.to_string()))?;
+    let plain = unpacked(packed, &[])?;
     postcard::from_bytes(&plain).map_err(|e| DiskError::Decode(e.to_string()))
 }
 

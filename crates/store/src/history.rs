@@ -7,7 +7,7 @@ use crate::{
     chunk::Chunks,
     clock::ReadTimes,
     codec::Point,
-    disk::{Block, Disk, DiskError, Level, RolledBlock},
+    disk::{Block, Damage, Disk, DiskError, Level, RolledBlock},
     group::Group,
     group_rollup::{self, GroupExtents, RolledSum},
     millis,
@@ -77,17 +77,17 @@ impl Store {
         id: &EntityId,
         range: TimeRange,
         now: UnixMillis,
-    ) -> Result<History, DiskError> {
+    ) -> History {
         let Some(level) = self.level_for(range.from, now) else {
             let window = |view: &crate::NodeView<'_>| Some(view.find(kind, id)?.window(range));
             let samples = self.node(node, window).flatten().unwrap_or_default();
-            return Ok(History { resolution: Resolution::Full, samples, extremes: Vec::new() });
+            return History { resolution: Resolution::Full, samples, extremes: Vec::new() };
         };
         // One bucket more, so that the first one asked for has a rate.
         let from = range.from.minus(level.step_ms());
         let mut times = ReadTimes::default();
         let archived = TimeRange { from, ..range };
-        let mut rolled = self.archived(level, node, kind, id, archived, &mut times)?;
+        let mut rolled = self.archived(level, node, kind, id, archived, &mut times);
         let archived_to = rolled.means.last().map_or(from, |point| point.at);
         let fresh = TimeRange { from: UnixMillis(archived_to.0 + 1), to: range.to };
         let fresh = self.node(node, |view| {
@@ -103,39 +103,40 @@ impl Store {
         }
         let extremes =
             rolled.lows.iter().zip(&rolled.highs).filter(|(low, _)| range.contains(low.at));
-        Ok(History {
+        History {
             resolution: level.into(),
             extremes: extremes
                 .map(|(low, high)| Extremes { low: row_of(kind, low), high: row_of(kind, high) })
                 .collect(),
             samples: samples(kind, &rolled.means, range, &times),
-        })
+        }
     }
 
     /// A group's sums in a range, in the finest resolution that reaches back to its beginning, also
     /// of a group whose pods are all gone.
-    pub fn group_history(
-        &self,
-        key: &str,
-        range: TimeRange,
-        now: UnixMillis,
-    ) -> Result<GroupPast, DiskError> {
+    pub fn group_history(&self, key: &str, range: TimeRange, now: UnixMillis) -> GroupPast {
         let Some((level, disk)) = self.level_for(range.from, now).zip(self.members.disk()) else {
             let samples = self.group_window(key, range);
-            return Ok(GroupPast { resolution: Resolution::Full, samples, extents: Vec::new() });
+            return GroupPast { resolution: Resolution::Full, samples, extents: Vec::new() };
         };
-        let mut sums = archived_sums(disk, level, key, range)?;
+        let mut sums = archived_sums(disk, level, key, range);
         if let Some(group) = self.members.group(key) {
             let before = match sums.last() {
                 Some(last) => Some(*last),
                 // What is asked for is younger than all that is archived.
-                None => last_archived_sum(disk, level, key)?,
+                None => last_archived_sum(disk, level, key),
             };
             sums.extend(self.fresh_sums(&group, level, before.as_ref(), range.to));
         }
         sums.retain(|sum| range.contains(sum.end));
         let (samples, extents) = sums.iter().map(RolledSum::sample).unzip();
-        Ok(GroupPast { resolution: level.into(), samples, extents })
+        GroupPast { resolution: level.into(), samples, extents }
+    }
+
+    /// What is known to be damaged of what an answer over a range is read from, asked for now: it may
+    /// lack that.
+    pub fn damage_within(&self, range: TimeRange, now: UnixMillis) -> Option<Damage> {
+        self.members.disk()?.damage_within(range, self.level_for(range.from, now))
     }
 
     /// Hands the buckets of groups that late rows cannot reach any more to the disk.
@@ -163,7 +164,7 @@ impl Store {
     ) -> Result<(), DiskError> {
         let before = match group.last_rolled(level) {
             Some(before) => Some(before),
-            None => last_archived_sum(disk, level, key)?,
+            None => last_archived_sum(disk, level, key),
         };
         if before.as_ref().is_some_and(|before| before.end >= to) {
             return Ok(());
@@ -224,7 +225,7 @@ impl Store {
         id: &EntityId,
         range: TimeRange,
         times: &mut ReadTimes,
-    ) -> Result<Rolled, DiskError> {
+    ) -> Rolled {
         let mut buckets = Buckets::default();
         if let Some(disk) = self.members.disk() {
             disk.archive(level).read(node.as_str(), range.from, range.to, |block| {
@@ -239,7 +240,7 @@ impl Store {
                     buckets.highs.restore(found.highs);
                 }
                 Ok(())
-            })?;
+            });
         }
         let points = |chunks: &Chunks| {
             let mut points = Vec::new();
@@ -251,7 +252,7 @@ impl Store {
             points
         };
         let Buckets { means, lows, highs } = &buckets;
-        Ok(Rolled { means: points(means), lows: points(lows), highs: points(highs) })
+        Rolled { means: points(means), lows: points(lows), highs: points(highs) }
     }
 }
 
@@ -264,12 +265,7 @@ impl From<Level> for Resolution {
     }
 }
 
-fn archived_sums(
-    disk: &Disk,
-    level: Level,
-    key: &str,
-    range: TimeRange,
-) -> Result<Vec<RolledSum>, DiskError> {
+fn archived_sums(disk: &Disk, level: Level, key: &str, range: TimeRange) -> Vec<RolledSum> {
     let mut sums: Vec<RolledSum> = Vec::new();
     disk.archive(level).read(key, range.from, range.to, |block| {
         for sum in group_rollup::decode(block)? {
@@ -279,14 +275,13 @@ fn archived_sums(
             }
         }
         Ok(())
-    })?;
-    Ok(sums)
+    });
+    sums
 }
 
-fn last_archived_sum(disk: &Disk, level: Level, key: &str) -> Result<Option<RolledSum>, DiskError> {
-    let Some(until) = disk.archive(level).rolled_until(key) else { return Ok(None) };
-    let last = TimeRange { from: until, to: until };
-    Ok(archived_sums(disk, level, key, last)?.pop())
+fn last_archived_sum(disk: &Disk, level: Level, key: &str) -> Option<RolledSum> {
+    let until = disk.archive(level).rolled_until(key)?;
+    archived_sums(disk, level, key, TimeRange { from: until, to: until }).pop()
 }
 
 fn samples(

@@ -20,9 +20,12 @@ mod registry;
 mod roll_call;
 mod rollup;
 mod sample;
+mod seen_time;
 mod series;
 mod settings;
 mod sync;
+#[cfg(not(shuttle))]
+mod system_time;
 mod usage;
 
 use std::{
@@ -40,21 +43,24 @@ use rustc_hash::FxBuildHasher;
 
 #[cfg(shuttle)]
 pub use crate::sync::set_clock;
+#[cfg(not(shuttle))]
+pub use crate::system_time::{clock_fault, found_data, heard, now, retention_now};
 use crate::{
     disk::Disk,
     group::Group,
-    node::{Node, NotTaken, Outcome, Registry as _},
+    node::{Came, Node, NotTaken, Outcome, Registry as _},
     recovering::Recovering,
     registry::Members,
     sync::thread,
 };
 pub use crate::{
-    disk::{Claim, DiskError, DiskSettings, DiskStatus, Fsync},
+    disk::{Claim, Damage, DiskError, DiskSettings, DiskStatus, Fsync},
     group::GroupHistory,
     group_rollup::{Extent, GroupExtents},
     history::{Extremes, GroupPast, History, Resolution},
-    node::{NodeView, SeriesView},
+    node::{Conflicts, NodeView, SeriesView},
     sample::{GroupKey, GroupSample, RATED, Rates, Sample, TimeRange, Traffic},
+    seen_time::{ClockFault, Clocks, SeenTime},
     settings::Settings,
     usage::{Busiest, Usage},
 };
@@ -62,9 +68,10 @@ pub use crate::{
 /// Why a tick or a pushed row was not taken.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum IngestError {
-    /// Older than late data may be.
+    /// It came out of order, and later than late data may be. That will never be otherwise.
     #[error(
-        "the tick at {at:?} is {behind_ms} ms behind the newest one of its node; at most {limit_ms} ms are merged in"
+        "the tick at {} ms was overtaken by its collector's newer ones, and is {behind_ms} ms behind \
+         them; at most {limit_ms} ms are merged in", at.0
     )]
     TooLate {
         /// The tick's time.
@@ -74,9 +81,11 @@ pub enum IngestError {
         /// What would be merged in.
         limit_ms: i64,
     },
-    /// Ahead of the server's clock.
+    /// Ahead of the server's clock. Once that time has come, it can be taken.
     #[error(
-        "the tick at {at:?} is {ahead_ms} ms ahead of the server's clock; at most {limit_ms} ms are accepted: set the node's clock"
+        "the tick at {} ms is {ahead_ms} ms ahead of the server's clock, and came sooner after the \
+         one before than it was measured; at most {limit_ms} ms are accepted: send it again later, and \
+         set the node's clock", at.0
     )]
     TooEarly {
         /// The tick's time.
@@ -85,6 +94,24 @@ pub enum IngestError {
         ahead_ms: i64,
         /// What is accepted.
         limit_ms: i64,
+    },
+    /// The same collector has measured another tick of that time. That will never be otherwise.
+    #[error(
+        "the tick at {} ms was overtaken by its collector's newer ones, and there is another one of \
+         its time: the node's clock was set", at.0
+    )]
+    TimeTaken {
+        /// The tick's time.
+        at: UnixMillis,
+    },
+    /// Another collector sends for this node.
+    #[error(
+        "another collector sends for node `{node}`; this one's frames are taken once that one has been \
+         silent for two intervals: see whether two collectors run there, or two nodes have one name"
+    )]
+    Conflict {
+        /// The node.
+        node: NodeName,
     },
     /// No room for another entity.
     #[error(
@@ -137,6 +164,8 @@ pub struct Stats {
     pub duplicate_ticks: u64,
     /// Ticks refused for their time.
     pub refused_ticks: u64,
+    /// Ticks refused because another collector sends for their node.
+    pub conflicting_ticks: u64,
     /// Entities refused because of the limit.
     pub refused_series: u64,
 }
@@ -147,6 +176,7 @@ struct Counters {
     late_samples: AtomicU64,
     duplicate_ticks: AtomicU64,
     refused_ticks: AtomicU64,
+    conflicting_ticks: AtomicU64,
     refused_series: AtomicU64,
 }
 
@@ -187,6 +217,10 @@ impl Store {
         let disk = Disk::open(disk, &recovering)?;
         let recovered = recovering.recovered();
         store.members.attach(disk);
+        // Until a sweep says more, no time has passed since the newest of all this.
+        if let Some(newest) = store.newest() {
+            store.members.pass(newest);
+        }
         Ok((store, recovered))
     }
 
@@ -223,20 +257,27 @@ impl Store {
         frame: &[u8],
         now: UnixMillis,
     ) -> Result<Receipt, IngestError> {
-        let early_limit = millis(self.settings.early_limit);
-        let ahead_ms = tick.at.since(now);
-        if ahead_ms > early_limit {
-            self.counters.refused_ticks.fetch_add(1, Ordering::Relaxed);
-            return Err(IngestError::TooEarly { at: tick.at, ahead_ms, limit_ms: early_limit });
-        }
-        let limit_ms = millis(self.settings.late_limit);
-        let taken =
-            self.on_node(&tick.node, |node| node.take(tick, frame, limit_ms, now, &self.members));
-        let outcome = taken.map_err(|newest| {
-            self.counters.refused_ticks.fetch_add(1, Ordering::Relaxed);
-            IngestError::TooLate { at: tick.at, behind_ms: newest.since(tick.at), limit_ms }
-        })?;
-        Ok(self.count(outcome))
+        let came = Came { now, stood_at: None };
+        let taken = self.on_node(&tick.node, |node| node.take(tick, frame, came, &self.members));
+        taken.map(|outcome| self.count(outcome)).map_err(|why| {
+            let counter = match why {
+                NotTaken::Conflict => &self.counters.conflicting_ticks,
+                _ => &self.counters.refused_ticks,
+            };
+            counter.fetch_add(1, Ordering::Relaxed);
+            let at = tick.at;
+            match why {
+                NotTaken::TooLate { behind_ms, limit_ms } => {
+                    IngestError::TooLate { at, behind_ms, limit_ms }
+                }
+                NotTaken::TooEarly { ahead_ms, limit_ms } => {
+                    IngestError::TooEarly { at, ahead_ms, limit_ms }
+                }
+                NotTaken::Conflict => IngestError::Conflict { node: tick.node.clone() },
+                // Retired ones are asked again.
+                NotTaken::Taken | NotTaken::Retired => IngestError::TimeTaken { at },
+            }
+        })
     }
 
     /// Takes in a row of one entity that somebody else measured.
@@ -267,15 +308,17 @@ impl Store {
 
     /// Ends what has fallen silent and drops what is past the retention. To be called every few
     /// seconds.
-    pub fn sweep(&self, now: UnixMillis) {
+    pub fn sweep(&self, time: impl Into<SweepTime>) {
+        let SweepTime { now, passed } = time.into();
+        self.members.pass(passed);
         let nodes = self.all_nodes();
         let horizons = self.members.disk().map(|disk| {
             let oldest = nodes.iter().filter_map(|node| node.unsealed_since()).min();
             let horizons = disk::Horizons {
                 journal: oldest.map_or(now, |oldest| oldest.min(now)),
-                blocks: now.minus(millis(self.settings.retention)),
+                blocks: passed.minus(millis(self.settings.retention)),
                 rolled: [self.settings.retention_minutes, self.settings.retention_quarters]
-                    .map(|retention| now.minus(millis(retention))),
+                    .map(|retention| passed.minus(millis(retention))),
             };
             (disk, horizons)
         });
@@ -305,6 +348,29 @@ impl Store {
         self.members.forget_empty_groups();
     }
 
+    /// The nodes that are known from the data directory and have sent nothing since the start, sorted:
+    /// until they do, sums lack what has changed on them.
+    pub fn awaited_nodes(&self) -> Vec<NodeName> {
+        let nodes = self.all_nodes();
+        let awaited = nodes.iter().filter(|node| node.is_awaited());
+        let mut names: Vec<_> = awaited.map(|node| node.name().clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// How far nodes' clocks are ahead of the server's, in milliseconds, as far as is known.
+    pub fn clock_skews(&self) -> Vec<(NodeName, i64)> {
+        let nodes = self.all_nodes();
+        let skew = |view: &NodeView<'_>| Some((view.name().clone(), view.clock_skew_ms()?));
+        nodes.iter().filter_map(|node| node.view(skew)).collect()
+    }
+
+    /// When the newest came that is held; `None` of an empty store.
+    pub fn newest(&self) -> Option<UnixMillis> {
+        let nodes = self.nodes.read();
+        nodes.values().filter_map(|node| node.newest()).max()
+    }
+
     /// The nodes that have sent something still held, sorted.
     pub fn nodes(&self) -> Vec<NodeName> {
         let mut names: Vec<_> = self.nodes.read().keys().cloned().collect();
@@ -319,8 +385,7 @@ impl Store {
 
     /// Lets `read` look at a node, all of one moment. Its collector's next tick waits meanwhile.
     pub fn node<R>(&self, name: &NodeName, read: impl FnOnce(&NodeView<'_>) -> R) -> Option<R> {
-        let node = self.nodes.read().get(name).cloned()?;
-        Some(node.view(read))
+        Some(self.known(name)?.view(read))
     }
 
     /// The node that measures (or measured last) a pod.
@@ -366,6 +431,11 @@ impl Store {
         scratch
     }
 
+    /// Ticks refused because another collector sends for their node, since the start.
+    pub fn conflicting_ticks(&self) -> u64 {
+        self.counters.conflicting_ticks.load(Ordering::Relaxed)
+    }
+
     /// What the store holds. Looks at every series: for people and scrapers, not for hot paths.
     pub fn stats(&self) -> Stats {
         let nodes = self.all_nodes();
@@ -376,6 +446,7 @@ impl Store {
             late_samples: counter(&self.counters.late_samples),
             duplicate_ticks: counter(&self.counters.duplicate_ticks),
             refused_ticks: counter(&self.counters.refused_ticks),
+            conflicting_ticks: counter(&self.counters.conflicting_ticks),
             refused_series: counter(&self.counters.refused_series),
             ..Stats::default()
         };
@@ -400,20 +471,23 @@ impl Store {
         self.members.complete_until().unwrap_or(UnixMillis(i64::MAX))
     }
 
-    /// Puts something into a node, made if need be. Gives its newest tick when it is too late.
+    /// Puts something into a node, made if need be.
     fn on_node(
         &self,
         name: &NodeName,
         take: impl Fn(&Arc<Node>) -> Result<Outcome, NotTaken>,
-    ) -> Result<Outcome, UnixMillis> {
+    ) -> Result<Outcome, NotTaken> {
         loop {
             match take(&self.node_named(name)) {
-                Ok(outcome) => return Ok(outcome),
-                Err(NotTaken::TooLate { newest }) => return Err(newest),
                 // It was just forgotten: the next one of that name is another.
                 Err(NotTaken::Retired) => {}
+                taken => return taken,
             }
         }
+    }
+
+    fn known(&self, name: &NodeName) -> Option<Arc<Node>> {
+        self.nodes.read().get(name).cloned()
     }
 
     fn all_nodes(&self) -> Vec<Arc<Node>> {
@@ -421,8 +495,8 @@ impl Store {
     }
 
     fn node_named(&self, name: &NodeName) -> Arc<Node> {
-        if let Some(node) = self.nodes.read().get(name) {
-            return Arc::clone(node);
+        if let Some(node) = self.known(name) {
+            return node;
         }
         let mut nodes = self.nodes.write();
         Arc::clone(nodes.entry(name.clone()).or_insert_with(|| Arc::new(Node::new(name.clone()))))
@@ -443,6 +517,21 @@ impl Store {
             disk.settle(sequence);
         }
         Receipt { samples, duplicate: outcome.duplicate, refused_series: outcome.refused_series }
+    }
+}
+
+/// When a sweep takes place.
+#[derive(Clone, Copy, Debug)]
+pub struct SweepTime {
+    /// What time it is.
+    pub now: UnixMillis,
+    /// What time it surely is at least: by this goes what is deleted for its age.
+    pub passed: UnixMillis,
+}
+
+impl From<UnixMillis> for SweepTime {
+    fn from(now: UnixMillis) -> Self {
+        Self { now, passed: now }
     }
 }
 

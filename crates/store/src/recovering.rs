@@ -6,7 +6,8 @@ use kubemonitor_model::{NodeName, UnixMillis};
 
 use crate::{
     Recovered, Store,
-    disk::{Block, Bodies, Entry, Found, Recovery, Unchain},
+    disk::{Block, Bodies, DiskError, Entry, EntryPlace, EntryReader, Found, Recovery},
+    node::Came,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -34,9 +35,10 @@ impl Recovery for Recovering<'_> {
         name: &str,
         blocks: impl Iterator<Item = (Block, Arc<Bodies>)>,
         rolled_until: [Option<UnixMillis>; 2],
-        entries: impl Iterator<Item = Found>,
-    ) -> u64 {
-        let (mut in_blocks, mut whole, mut broken_bytes) = (0, 0, 0);
+        entries: impl Iterator<Item = (Found, EntryPlace)>,
+        leave_out: &dyn Fn(&DiskError, &EntryPlace),
+    ) {
+        let (mut in_blocks, mut whole) = (0, 0);
         if let Ok(node) = name.parse::<NodeName>() {
             for (block, bodies) in blocks {
                 self.store.node_named(&node).restore(block, &bodies, &self.store.members);
@@ -46,35 +48,36 @@ impl Recovery for Recovering<'_> {
                 self.store.node_named(&node).settle(rolled_until);
             }
         }
-        let mut chain = Unchain::default();
-        for found in entries {
-            match chain.decode(&found) {
+        let mut reader = EntryReader::default();
+        for (found, place) in entries {
+            match reader.decode(&found) {
                 Ok(entry) => {
                     whole += 1;
                     if let Some(entry) = entry {
                         self.store.take_again(&entry);
                     }
                 }
-                Err(error) => {
-                    tracing::warn!(node = name, %error, "left out");
-                    broken_bytes += found.len() as u64;
-                }
+                Err(error) => leave_out(&error, &place),
             }
         }
         self.blocks.fetch_add(in_blocks, Ordering::Relaxed);
         self.entries.fetch_add(whole, Ordering::Relaxed);
-        broken_bytes
+        let known = name.parse::<NodeName>().ok().and_then(|node| self.store.known(&node));
+        if let Some(node) = known {
+            node.await_first();
+        }
     }
 }
 
 impl Store {
-    fn take_again(&self, &Entry { now, tick, frame }: &Entry<'_>) {
+    fn take_again(&self, &Entry { now, tick, at, frame }: &Entry<'_>) {
+        let came = Came { now, stood_at: Some(at) };
         let taken = self.on_node(&tick.node, |node| match frame {
-            Some(frame) => node.take(tick, frame, i64::MAX, now, &self.members),
+            Some(frame) => node.take(tick, frame, came, &self.members),
             None => node.push(tick, now, &self.members),
         });
-        if let Err(newest) = taken {
-            tracing::debug!(node = %tick.node, ?newest, "an entry of the journal is too late");
+        if let Err(why) = taken {
+            tracing::debug!(node = %tick.node, ?why, "an entry of the journal is not taken in again");
         }
     }
 }

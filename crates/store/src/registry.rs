@@ -19,7 +19,7 @@ use crate::{
     node::{Node, Registry},
     roll_call::RollCall,
     sample::GroupKey,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicI64, AtomicUsize, Ordering},
 };
 
 /// Pods are spread over this many locks: births on different nodes seldom meet.
@@ -30,6 +30,27 @@ const SLOT_MS: u32 = 5000;
 
 type ByName<T> = HashMap<GroupKey, T, FxBuildHasher>;
 type Shard = HashMap<EntityId, Member, FxBuildHasher>;
+
+/// What time it surely is, for what is deleted for its age: a tick from a clock that is ahead must not
+/// push out what is in front of it. Without limit until somebody says.
+#[derive(Debug)]
+pub(crate) struct Passed(AtomicI64);
+
+impl Default for Passed {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MAX))
+    }
+}
+
+impl Passed {
+    pub(crate) fn get(&self) -> UnixMillis {
+        UnixMillis(self.0.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set(&self, to: UnixMillis) {
+        self.0.store(to.0, Ordering::Relaxed);
+    }
+}
 
 /// A pod: known from samples, from whoever assigns groups, or both.
 #[derive(Debug, Default)]
@@ -48,6 +69,8 @@ pub(crate) struct Members {
     max_series: usize,
     retention: Duration,
     late_limit: Duration,
+    /// What time it surely is, as far as anything is deleted for its age.
+    passed: Arc<Passed>,
     /// Set once what was on it has been taken in.
     disk: OnceLock<Disk>,
 }
@@ -65,8 +88,14 @@ impl Members {
             max_series: settings.max_series,
             retention: settings.retention,
             late_limit: settings.late_limit,
+            passed: Arc::default(),
             disk: OnceLock::new(),
         }
+    }
+
+    /// What time it surely is from here on, for what is deleted for its age.
+    pub(crate) fn pass(&self, to: UnixMillis) {
+        self.passed.set(to);
     }
 
     /// From here on what comes is kept on disk as well.
@@ -150,7 +179,10 @@ impl Members {
             return Arc::clone(group);
         }
         let mut groups = self.groups.write();
-        let new = || Arc::new(Group::new(history, SLOT_MS, millis(self.retention)));
+        let new = || {
+            let passed = Arc::clone(&self.passed);
+            Arc::new(Group::new(history, SLOT_MS, millis(self.retention), passed))
+        };
         Arc::clone(groups.entry(Arc::clone(key)).or_insert_with(new))
     }
 
@@ -196,6 +228,10 @@ impl Registry for Members {
 
     fn retention_ms(&self) -> i64 {
         millis(self.retention)
+    }
+
+    fn passed(&self) -> UnixMillis {
+        self.passed.get()
     }
 
     fn late_limit_ms(&self) -> i64 {

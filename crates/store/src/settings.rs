@@ -12,10 +12,8 @@ pub struct Settings {
     pub retention_minutes: Duration,
     /// How long quarters of an hour are kept, with a data directory.
     pub retention_quarters: Duration,
-    /// How much older than its node's newest tick a tick may be.
+    /// How much older than its node's newest tick one may be that comes out of order.
     pub late_limit: Duration,
-    /// How far ahead of the server's clock a tick may be.
-    pub early_limit: Duration,
     /// Entities that can be held at a time.
     pub max_series: usize,
 }
@@ -27,7 +25,6 @@ impl Default for Settings {
             retention_minutes: Duration::from_secs(24 * 3600),
             retention_quarters: Duration::from_secs(30 * 24 * 3600),
             late_limit: Duration::from_secs(600),
-            early_limit: Duration::from_secs(600),
             max_series: 2_000_000,
         }
     }

@@ -16,15 +16,9 @@ mod system {
         thread,
     };
 
-    use kubemonitor_model::UnixMillis;
     pub(crate) use parking_lot::Condvar;
 
-    /// The clock of this machine.
-    pub(crate) fn now() -> UnixMillis {
-        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let millis = since_epoch.map_or(0, |elapsed| elapsed.as_millis());
-        UnixMillis(i64::try_from(millis).unwrap_or(i64::MAX))
-    }
+    pub(crate) use crate::system_time::now;
 }
 
 #[cfg(shuttle)]

@@ -89,7 +89,7 @@ fn expected(numbers: std::ops::Range<i64>, step: i64, range: TimeRange) -> Vec<B
 fn history(store: &Store, range: TimeRange, now: i64) -> (Resolution, Vec<Bucket>) {
     let node = "node-1".parse().unwrap();
     let now = UnixMillis(START + now * STEP);
-    let history = store.history(&node, EntityKind::Pod, &pod(), range, now).unwrap();
+    let history = store.history(&node, EntityKind::Pod, &pod(), range, now);
     let value = |row: &Row, metric| row.get(metric).unwrap();
     let buckets = history.samples.iter().map(|s| {
         (s.at.0, value(&s.row, Metric::CpuUsage), value(&s.row, Metric::MemoryWorkingSet))
@@ -176,7 +176,7 @@ fn namespaces_have_long_history_without_seams_and_totals_that_never_fall() {
     {
         let range =
             TimeRange { from: UnixMillis(now - hours_back * 3_600_000), to: UnixMillis(now) };
-        let past = store.group_history("namespace/shop", range, UnixMillis(now)).unwrap();
+        let past = store.group_history("namespace/shop", range, UnixMillis(now));
         assert_eq!((past.resolution, past.extents.len()), (resolution, past.samples.len()));
         let ends: Vec<i64> = past.samples.iter().map(|sample| sample.at.0).collect();
         assert!(ends.windows(2).all(|pair| pair[1] - pair[0] == step), "{ends:?}");
@@ -201,7 +201,7 @@ fn buckets_tell_between_what_their_gauges_were() {
     let now = UnixMillis(START + 2880 * STEP);
     let range = TimeRange { from: now.minus(2 * 3_600_000), to: now };
     let node = "node-1".parse().unwrap();
-    let history = store.history(&node, EntityKind::Pod, &pod(), range, now).unwrap();
+    let history = store.history(&node, EntityKind::Pod, &pod(), range, now);
     assert_eq!(history.extremes.len(), history.samples.len());
     for (sample, extremes) in history.samples.iter().zip(&history.extremes) {
         let memory = |row: &Row| row.get(Metric::MemoryWorkingSet).unwrap();

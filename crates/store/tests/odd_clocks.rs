@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, NodeName, Row, Tick, UnixMillis};
 use kubemonitor_store::{
-    DiskSettings, Fsync, GroupHistory, GroupKey, Sample, Settings, Store, TimeRange,
+    DiskSettings, Fsync, GroupHistory, GroupKey, IngestError, Sample, Settings, Store, TimeRange,
 };
 
 const STEP: i64 = 5000;
@@ -55,26 +55,163 @@ fn namespace(store: &Store) -> GroupKey {
     key
 }
 
-#[test]
-fn a_clock_that_was_ahead_and_is_put_right_is_believed_at_once() {
-    let store = Store::new(Settings::default());
-    let key = namespace(&store);
-    let now = |number: i64| UnixMillis(START + number * STEP);
-    for (number, ahead) in [(0, 0), (1, 0), (2, 9 * MINUTE), (3, 9 * MINUTE), (4, 0), (5, 0)] {
-        let at = START + number * STEP + ahead;
+/// Takes ticks in whose collector's clock is off by so many intervals; the server's is right.
+fn ingest_off(store: &Store, numbers: std::ops::Range<i64>, off: i64) {
+    for number in numbers {
+        let at = START + (number + off) * STEP;
         let cpu = number.unsigned_abs();
-        store.ingest(&tick("a", cpu, at, cpu), now(number)).unwrap();
+        let receipt = store.ingest(&tick("a", cpu, at, cpu), UnixMillis(START + number * STEP));
+        let receipt = receipt.unwrap_or_else(|error| panic!("tick {number}, {off} off: {error}"));
+        assert!(receipt.samples > 0 && !receipt.duplicate);
     }
-    assert_eq!(times(&store, "a"), [0, STEP, 4 * STEP, 5 * STEP]);
-    let latest = samples(&store, "a").pop().unwrap();
-    assert_eq!(latest.rates.increase(Metric::CpuUsage), Some(1_000_000_000));
-    let sums = store.group_window(&key, TimeRange::ALL);
-    assert!(sums.iter().all(|sum| sum.pods == 1 && sum.at <= now(5)), "{sums:?}");
-    let total = |sum: &kubemonitor_store::GroupSample| {
-        sum.traffic(Metric::NetworkRxBytes).unwrap().total_bytes
+}
+
+fn steps(numbers: impl IntoIterator<Item = i64>) -> Vec<i64> {
+    numbers.into_iter().map(|number| number * STEP).collect()
+}
+
+/// What a second of CPU time at each tick must show.
+fn assert_steady(samples: &[Sample]) {
+    for pair in samples.windows(2) {
+        assert_eq!(pair[1].rates.increase(Metric::CpuUsage), Some(1_000_000_000), "{pair:?}");
+    }
+}
+
+#[test]
+fn a_collector_whose_clock_is_set_and_put_right_again_loses_nothing() {
+    for off in [-720, -61, -60, -2, -1, 1, 2, 3, 60, 108, 720, 40 * 17_280] {
+        let store = Store::new(Settings::default());
+        let key = namespace(&store);
+        ingest_off(&store, 0..20, 0);
+        ingest_off(&store, 20..40, off);
+        ingest_off(&store, 40..60, 0);
+        // Up to two intervals ahead is believed; and so that long, too.
+        let ahead = off.clamp(0, 2);
+        let times = times(&store, "a");
+        assert_eq!(times.len(), 60, "{off} off: {times:?}");
+        assert_eq!(times[..20], steps(0..20));
+        assert!(times.is_sorted() && times[59] <= (59 + ahead) * STEP, "{off} off: {times:?}");
+        assert_steady(&samples(&store, "a"));
+        let total = store.group(&key).unwrap().traffic(Metric::NetworkRxBytes).unwrap();
+        assert_eq!(total.total_bytes, Some(5900), "{off} off");
+    }
+}
+
+#[test]
+fn a_clock_that_is_off_from_the_first_tick_on_shows_how_far() {
+    let skew = |store: &Store| store.clock_skews().first().map(|(_, skew_ms)| *skew_ms);
+    for off in [-60, 0, 60, 720] {
+        let store = Store::new(Settings::default());
+        ingest_off(&store, 0..30, off);
+        assert_eq!(skew(&store), Some(off * STEP));
+        // One that is behind says when it was; one that is ahead cannot have been then.
+        let expected = if off < 0 { steps(off..off + 30) } else { steps(0..30) };
+        assert_eq!(times(&store, "a"), expected, "{off} off");
+        ingest_off(&store, 30..32, 0);
+        assert_eq!(skew(&store), Some(0), "it shows within two ticks that it was put right");
+        assert_eq!(times(&store, "a").last(), Some(&(31 * STEP)));
+    }
+}
+
+#[test]
+fn frames_that_waited_are_where_they_were_measured_however_long() {
+    let store = Store::new(Settings::default());
+    ingest_off(&store, 0..10, 0);
+    // Two hours without the server, then all at once.
+    let now = UnixMillis(START + 1450 * STEP);
+    for number in 10_u64..1450 {
+        let at = START + number.cast_signed() * STEP;
+        assert!(!store.ingest(&tick("a", number, at, number), now).unwrap().duplicate);
+    }
+    let held = times(&store, "a");
+    assert_eq!(held.last(), Some(&(1449 * STEP)));
+    assert_steady(&samples(&store, "a"));
+}
+
+#[test]
+fn more_ticks_ahead_than_time_has_passed_are_for_later() {
+    let store = Store::new(Settings::default());
+    ingest_off(&store, 0..3, 0);
+    let now = UnixMillis(START + 3 * STEP);
+    let ahead = |sequence: u64| {
+        tick("a", sequence, START + (sequence.cast_signed() + 100) * STEP, sequence)
     };
-    assert_eq!(sums.last().map(total), Some(Some(500)));
-    assert_eq!(total(&store.group(&key).unwrap()), Some(500));
+    for sequence in 3..6 {
+        store.ingest(&ahead(sequence), now).unwrap();
+    }
+    let refused = store.ingest(&ahead(6), now).unwrap_err();
+    assert!(matches!(refused, IngestError::TooEarly { .. }), "{refused}");
+    store.ingest(&ahead(6), UnixMillis(now.0 + STEP)).unwrap();
+    assert_eq!(times(&store, "a"), steps(0..7));
+}
+
+#[test]
+fn only_the_same_frame_is_a_duplicate() {
+    let store = Store::new(Settings::default());
+    ingest_off(&store, 0..10, 0);
+    let now = UnixMillis(START + 10 * STEP);
+    let send = |instance, sequence: u64, number: i64| {
+        let tick = Tick { instance, ..tick("a", sequence, START + number * STEP, sequence) };
+        store.ingest(&tick, now)
+    };
+    for sequence in 0..10 {
+        assert!(send(1, sequence, sequence.cast_signed()).unwrap().duplicate);
+        // However its time was changed on the way.
+        assert!(send(1, sequence, 3).unwrap().duplicate);
+    }
+    // Forged for times to come, and an empty one far ahead.
+    for number in 0..120 {
+        let refused = send(2, 100, 10 + number).unwrap_err();
+        assert!(matches!(refused, IngestError::Conflict { .. }), "{refused}");
+    }
+    let empty = Tick { instance: 3, rows: Vec::new(), ..tick("a", 1, START + 119 * STEP, 0) };
+    assert!(matches!(store.ingest(&empty, now), Err(IngestError::Conflict { .. })));
+    let look = |view: &kubemonitor_store::NodeView<'_>| Some(view.conflicts());
+    let conflicts = store.node(&"a".parse().unwrap(), look).flatten().unwrap();
+    assert_eq!((conflicts.frames, conflicts.last_at), (121, Some(now)));
+    assert_eq!(store.stats().conflicting_ticks, 121);
+    ingest_off(&store, 10..20, 0);
+    assert_eq!(times(&store, "a"), steps(0..20));
+    assert_steady(&samples(&store, "a"));
+}
+
+#[test]
+fn another_collector_goes_on_once_the_first_is_silent() {
+    for off in [-720, 0, 720] {
+        let store = Store::new(Settings::default());
+        ingest_off(&store, 0..10, 0);
+        let send = |number: i64| {
+            let own = START + (number + off) * STEP;
+            let tick = Tick {
+                instance: 2,
+                ..tick("a", number.unsigned_abs() - 10, own, number.unsigned_abs())
+            };
+            store.ingest(&tick, UnixMillis(START + number * STEP))
+        };
+        for number in 10..12 {
+            assert!(matches!(send(number), Err(IngestError::Conflict { .. })));
+        }
+        for number in 12..20 {
+            send(number).unwrap();
+        }
+        assert_eq!(times(&store, "a"), steps((0..10).chain(12..20)), "{off} off");
+        // And the first one is now the other.
+        let late = tick("a", 20, START + 20 * STEP, 20);
+        let refused = store.ingest(&late, UnixMillis(START + 20 * STEP)).unwrap_err();
+        assert!(matches!(refused, IngestError::Conflict { .. }), "{refused}");
+    }
+}
+
+#[test]
+fn two_ticks_of_one_time_are_never_both_kept() {
+    let store = Store::new(Settings::default());
+    ingest_off(&store, 0..10, 0);
+    ingest_off(&store, 11..20, 0);
+    let now = UnixMillis(START + 20 * STEP);
+    // Overtaken, and its clock was behind: it goes where it was counted.
+    store.ingest(&tick("a", 10, START + 5 * STEP, 10), now).unwrap();
+    assert_eq!(times(&store, "a"), steps(0..20));
+    assert_steady(&samples(&store, "a"));
 }
 
 #[test]
@@ -92,39 +229,17 @@ fn a_clock_that_was_hours_ahead_together_with_the_servers_is_believed_too() {
 }
 
 #[test]
-fn a_clock_that_is_hours_behind_is_refused_until_it_is_right() {
-    let store = Store::new(Settings::default());
-    let now = UnixMillis(START);
-    store.ingest(&tick("a", 0, START, 1), now).unwrap();
-    assert!(store.ingest(&tick("a", 1, START - 180 * MINUTE, 2), now).is_err());
-    store.ingest(&tick("a", 2, START + STEP, 3), UnixMillis(START + STEP)).unwrap();
-    assert_eq!(times(&store, "a"), [0, STEP]);
-}
-
-#[test]
-fn a_frame_that_was_held_up_takes_nothing_back() {
-    let store = Store::new(Settings::default());
-    // A clock that is always a minute ahead: nothing tells it is wrong.
-    let ahead = |number: i64| START + MINUTE + number * STEP;
-    for number in [0, 1, 3, 4, 2] {
-        let now = UnixMillis(START + 5 * STEP);
-        store.ingest(&tick("a", number, ahead(number.cast_signed()), number), now).unwrap();
-    }
-    assert_eq!(times(&store, "a").len(), 5);
-}
-
-#[test]
-fn what_a_wrong_clock_left_on_disk_does_not_come_back() {
+fn what_wrong_clocks_left_on_disk_does_not_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let disk =
         DiskSettings { folder: folder.path().to_owned(), fsync: Fsync::Always, max_bytes: None };
     let open = || Store::open(Settings::default(), &disk).unwrap().0;
     let store = open();
+    // All clocks are ahead for so long that the server's is believed.
     for number in 0..10 {
         let ahead = if number < 5 { 0 } else { 8 * MINUTE };
         let at = START + number * STEP + ahead;
-        let now = UnixMillis(START + number * STEP);
-        store.ingest(&tick("a", number.unsigned_abs(), at, 1), now).unwrap();
+        store.ingest(&tick("a", number.unsigned_abs(), at, 1), UnixMillis(at)).unwrap();
     }
     // The wrong rows are in a block now.
     store.close();
@@ -143,6 +258,25 @@ fn what_a_wrong_clock_left_on_disk_does_not_come_back() {
     store.close();
     drop(store);
     assert_eq!(times(&open(), "a"), wanted);
+}
+
+#[test]
+fn times_that_were_put_in_place_of_a_ticks_own_are_the_same_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk =
+        DiskSettings { folder: folder.path().to_owned(), fsync: Fsync::Always, max_bytes: None };
+    let open = || Store::open(Settings::default(), &disk).unwrap().0;
+    let store = open();
+    ingest_off(&store, 0..20, 0);
+    ingest_off(&store, 20..40, 720);
+    drop(store_copy(folder.path(), &steps(0..40)));
+    store.close();
+    drop(store);
+    let store = open();
+    ingest_off(&store, 40..60, 720);
+    ingest_off(&store, 60..80, 0);
+    assert_eq!(times(&store, "a"), steps(0..80));
+    drop(store_copy(folder.path(), &steps(0..80)));
 }
 
 fn store_copy(folder: &std::path::Path, wanted: &[i64]) -> tempfile::TempDir {

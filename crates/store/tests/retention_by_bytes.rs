@@ -67,7 +67,7 @@ fn bytes(files: &BTreeMap<PathBuf, Vec<u8>>) -> usize {
 
 #[test]
 fn oldest_files_leave_as_a_whole_and_what_is_newer_answers_after_a_restart() {
-    const LIMIT: usize = 20_000;
+    const LIMIT: usize = 24_000;
     const TICKS: i64 = 40;
     let folder = tempfile::tempdir().unwrap();
     let (mut before, mut dropped) = (BTreeMap::<PathBuf, Vec<u8>>::new(), 0);

@@ -57,7 +57,9 @@ fn join(store: &Store) {
 
 fn ingest(store: &Store, numbers: impl IntoIterator<Item = i64>) {
     for number in numbers {
-        store.ingest(&tick(number), at(number)).unwrap();
+        // What comes late comes now.
+        let tick = tick(number);
+        store.ingest(&tick, store.newest().map_or(tick.at, |newest| newest.max(tick.at))).unwrap();
     }
 }
 

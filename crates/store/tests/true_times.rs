@@ -31,7 +31,7 @@ fn a_clock_that_is_set_forward_leaves_the_rates_of_buckets_as_they_are() {
     let now = at(end);
     let range = TimeRange { from: UnixMillis(START - 10_800_000), to: TimeRange::ALL.to };
     let node = "node-1".parse().unwrap();
-    let history = store.history(&node, EntityKind::Pod, &pod(1), range, now).unwrap();
+    let history = store.history(&node, EntityKind::Pod, &pod(1), range, now);
     assert_eq!(history.resolution, Resolution::Minutes);
     let rates: Vec<f64> = history
         .samples

@@ -129,6 +129,12 @@ impl Chunks {
         }
     }
 
+    /// Where the chunk ends that has the first row not before `at`.
+    pub(crate) fn end_of_chunk_with(&self, at: UnixMillis) -> UnixMillis {
+        let span = self.spans().find(|span| span.last >= at);
+        span.map_or(UnixMillis(i64::MAX), |span| span.last)
+    }
+
     /// The chunk that has the last row before `from`.
     fn start(&self, from: UnixMillis) -> usize {
         self.last_place(|span| span.first < from)

@@ -1,7 +1,7 @@
 //! Rolled history: blocks that stay on disk and are read when somebody asks. Each is of a node, or of
 //! a group, whose key has a `/` as no node's name has.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use hashbrown::HashMap;
 use kubemonitor_model::{NodeName, UnixMillis};
@@ -10,7 +10,8 @@ use rustc_hash::FxBuildHasher;
 
 use super::{
     DiskError,
-    log::{self, Cut, Log, Place},
+    damage::Damages,
+    log::{self, Cut, Log, Place, Record},
 };
 
 /// How fine rolled history is.
@@ -31,7 +32,7 @@ impl Level {
         }
     }
 
-    fn folder(self) -> &'static str {
+    pub(crate) fn folder(self) -> &'static str {
         match self {
             Self::Minutes => "1m",
             Self::Quarters => "15m",
@@ -95,6 +96,7 @@ struct Shelved {
 #[derive(Debug)]
 pub(crate) struct Archive {
     folder: PathBuf,
+    damages: Arc<Damages>,
     blocks: Mutex<HashMap<Box<str>, Vec<Shelved>, FxBuildHasher>>,
 }
 
@@ -103,11 +105,13 @@ impl Archive {
     pub(crate) fn open(
         data: &std::path::Path,
         level: Level,
+        damages: &Arc<Damages>,
     ) -> Result<(Self, Log, Cut), DiskError> {
         let folder = data.join(level.folder());
-        let archive = Self { folder: folder.clone(), blocks: Mutex::default() };
-        let (log, cut) = Log::open_heads(folder, |place, record| {
-            if let Some((name, from, to, _)) = head(record) {
+        let blocks = Mutex::default();
+        let archive = Self { folder: folder.clone(), damages: Arc::clone(damages), blocks };
+        let (log, cut) = Log::open(folder, damages, |Record { place, payload, is_whole }| {
+            if let Some((name, from, to, _)) = head(payload).filter(|_| is_whole) {
                 archive.shelve(name.into(), from, to, place);
             }
         })?;
@@ -138,14 +142,14 @@ impl Archive {
     }
 
     /// Visits the blocks of a node or a group that have buckets in a range, in the order they were
-    /// written.
+    /// written. Those that cannot be read, or that `visit` makes nothing of, are noted and left out.
     pub(crate) fn read(
         &self,
         name: &str,
         from: UnixMillis,
         to: UnixMillis,
         mut visit: impl FnMut(&[u8]) -> Result<(), DiskError>,
-    ) -> Result<(), DiskError> {
+    ) {
         let wanted: Vec<Place> = {
             let blocks = self.blocks.lock();
             let of_name = blocks.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -153,11 +157,17 @@ impl Archive {
             overlapping.map(|block| block.place).collect()
         };
         for place in wanted {
-            let Some(record) = log::read(&self.folder, place)? else { continue };
-            let (.., block) =
-                head(&record).ok_or_else(|| DiskError::Decode("a rolled block".to_owned()))?;
-            visit(block)?;
+            let read = log::read(&self.folder, place).and_then(|record| {
+                let Some(record) = record else { return Ok(()) };
+                let (.., block) = head(&record)
+                    .ok_or_else(|| DiskError::Decode("a downsampled block".to_owned()))?;
+                visit(block)
+            });
+            if let Err(error) = read {
+                let path = self.folder.join(log::file_name(place.file));
+                let length = u64::from(place.length());
+                self.damages.met(&path, place.offset(), length, &error.to_string());
+            }
         }
-        Ok(())
     }
 }

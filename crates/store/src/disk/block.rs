@@ -3,7 +3,7 @@
 use kubemonitor_model::{EntityId, EntityKind, QosClass, UnixMillis};
 use serde::{Deserialize, Serialize};
 
-use super::DiskError;
+use super::{DiskError, unpacked};
 use crate::clock::ReadTime;
 
 /// Closed chunks of all entities of one node, and all that is needed to go on from there.
@@ -15,8 +15,8 @@ pub(crate) struct Block {
     pub(crate) sequence: u64,
     pub(crate) newest_tick: Option<UnixMillis>,
     /// The collector's instance and its frame's number at the newest tick.
-    pub(crate) newest_frame: (u64, u64),
-    /// Rows after this that earlier blocks have are from a clock that was wrong.
+    pub(crate) newest_frame: Option<(u64, u64)>,
+    /// Rows after this that earlier blocks have are from clocks that were wrong.
     pub(crate) wrong_after: Option<UnixMillis>,
     pub(crate) interval_ms: u32,
     pub(crate) heard_at: UnixMillis,
@@ -36,6 +36,8 @@ pub(crate) struct StoredSeries {
     pub(crate) birth_step_ms: u32,
     pub(crate) heard_at: UnixMillis,
     pub(crate) pushed: bool,
+    /// Columns that any of its rows has had.
+    pub(crate) ever_present: u64,
     pub(crate) restarts: Vec<Restart>,
     pub(crate) chunks: Vec<StoredChunk>,
     /// Of rolled rows: gauges at their lowest, in the same buckets. Counters are absent.
@@ -96,7 +98,7 @@ impl Block {
         let mut head = vec![u8::try_from(name.len()).unwrap_or(u8::MAX)];
         head.extend_from_slice(name);
         head.extend_from_slice(&lz4_flex::block::compress_prepend_size(&plain));
-        let too_long = |_| DiskError::TooLong { length: head.len() };
+        let too_long = |_| DiskError::Length { length: head.len() };
         let mut record = vec![VERSION];
         record.extend_from_slice(&u32::try_from(head.len()).map_err(too_long)?.to_le_bytes());
         record.extend_from_slice(&crc32fast::hash(&head).to_le_bytes());
@@ -136,8 +138,7 @@ impl Block {
             return Err(broken());
         }
         let (node, rest) = name_and_rest(head).ok_or_else(broken)?;
-        let plain = lz4_flex::block::decompress_size_prepended(rest)
-            .map_err(|e| DiskError::Decode(e.to_string()))?;
+        let plain = unpacked(rest, &[])?;
         let block: Self =
             postcard::from_bytes(&plain).map_err(|e| DiskError::Decode(e.to_string()))?;
         Ok(Self { node: node.to_owned(), ..block })

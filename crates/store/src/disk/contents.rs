@@ -75,7 +75,7 @@ impl Contents {
             file.read(&mut record[from..], place.offset())?;
         }
         let length = record.len() + TAIL;
-        let length = u32::try_from(length).map_err(|_| DiskError::TooLong { length })?;
+        let length = u32::try_from(length).map_err(|_| DiskError::Length { length })?;
         record.extend_from_slice(&length.to_le_bytes());
         log.append(&record, now)?;
         log.sync()
@@ -95,15 +95,23 @@ pub(super) fn read(
     let Some(record) = record_ending(file, size, u32::from_le_bytes(tail))? else {
         return Ok(false);
     };
-    let Some((&KIND, entries)) = record[..record.len() - TAIL].split_first() else {
-        return Ok(false);
-    };
     let start = size - (HEADER + record.len()) as u64;
+    let Some(told) = parse(name, &record, start) else { return Ok(false) };
+    told.into_iter().for_each(visit);
+    Ok(true)
+}
+
+/// The blocks that a record which begins at `start` tells of; `None` where it does not tell of all
+/// that lie before it.
+pub(super) fn parse(name: UnixMillis, record: &[u8], start: u64) -> Option<Vec<Told<'_>>> {
+    let (&KIND, entries) = record.split_last_chunk::<TAIL>()?.0.split_first()? else {
+        return None;
+    };
     let (mut told, mut reached) = (Vec::new(), 0);
     let (mut entries, mut at) = (entries, start + HEADER as u64 + 1);
     while let Some((place, head)) = entry(name, entries) {
         if place.offset() != reached + HEADER as u64 {
-            return Ok(false);
+            return None;
         }
         reached = place.offset() + u64::from(place.length());
         told.push(Told { place, head_at: at + ENTRY as u64, head });
@@ -111,11 +119,7 @@ pub(super) fn read(
         (entries, at) = (&entries[length..], at + length as u64);
     }
     // One block comes after the other, from the beginning of the file to here: all are told of.
-    let are_all = reached == start && entries.is_empty();
-    if are_all {
-        told.into_iter().for_each(visit);
-    }
-    Ok(are_all)
+    (reached == start && entries.is_empty()).then_some(told)
 }
 
 /// Bytes of an entry before the head.
@@ -131,7 +135,7 @@ fn entry(name: UnixMillis, entries: &[u8]) -> Option<(Place, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf};
+    use std::{fs, path::PathBuf, sync::Arc};
 
     use super::*;
 
@@ -145,7 +149,8 @@ mod tests {
     /// The same; one of them is not told of.
     fn written_but(forgotten: Option<u8>) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
-        let (mut log, _) = Log::open(folder.path().to_owned(), |_, _| ()).unwrap();
+        let damages = Arc::default();
+        let (mut log, _) = Log::open(folder.path().to_owned(), &damages, |_| ()).unwrap();
         let mut contents = Contents::default();
         for number in 2..5 {
             let place = log.append(&[number; 100], NAME).unwrap();
@@ -155,7 +160,8 @@ mod tests {
             }
         }
         let path = folder.path().join("0000000000007.log");
-        contents.write(&mut log, &ShelfFile::open(path.clone()).unwrap(), NAME).unwrap();
+        let file = ShelfFile::open(path.clone(), damages).unwrap();
+        contents.write(&mut log, &file, NAME).unwrap();
         (folder, path)
     }
 
@@ -174,7 +180,9 @@ mod tests {
     #[test]
     fn a_file_that_was_ended_tells_of_its_blocks() {
         let (_folder, path) = written();
-        let expected = [(8, 100, vec![2; 2]), (116, 100, vec![3; 3]), (224, 100, vec![4; 4])];
+        let at = |number: usize| (HEADER + number * (HEADER + 100)) as u64;
+        let expected =
+            [(at(0), 100, vec![2; 2]), (at(1), 100, vec![3; 3]), (at(2), 100, vec![4; 4])];
         assert_eq!(told(&path).unwrap(), expected);
     }
 
@@ -194,11 +202,23 @@ mod tests {
             fs::write(&path, &whole[..length]).unwrap();
             assert_eq!(told(&path), None, "{length} bytes");
         }
-        for broken in 324..whole.len() {
+        for broken in 3 * (HEADER + 100)..whole.len() {
             let mut bytes = whole.clone();
             bytes[broken] ^= 0x10;
             fs::write(&path, &bytes).unwrap();
             assert_eq!(told(&path), None, "byte {broken}");
+        }
+    }
+
+    #[test]
+    fn zeros_behind_a_footer_hide_it_and_nothing_else() {
+        let (_folder, path) = written();
+        let whole = fs::read(&path).unwrap();
+        for zeros in [1, 3, 4, 7, 8, 15, 16, 17, 100, 4096, 100_000] {
+            let mut bytes = whole.clone();
+            bytes.resize(whole.len() + zeros, 0);
+            fs::write(&path, &bytes).unwrap();
+            assert_eq!(told(&path), None, "{zeros} zeros");
         }
     }
 }

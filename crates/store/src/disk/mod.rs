@@ -13,7 +13,9 @@
 mod archive;
 mod block;
 mod contents;
+mod damage;
 mod journal;
+mod lock;
 mod log;
 mod queue;
 mod recovery;
@@ -26,15 +28,15 @@ use std::{
     time::Duration,
 };
 
-pub use self::recovery::Claim;
 pub(crate) use self::{
     archive::{Level, RolledBlock},
     block::{Block, EncodedBlock, Restart, StoredChunk, StoredSeries},
-    journal::{Chain, Entry, Found, Unchain, encode_pushed},
+    journal::{Chain, Entry, EntryReader, Found, encode_pushed},
     queue::{Disk, Horizons},
-    recovery::Recovery,
+    recovery::{EntryPlace, Recovery},
     shelf::{Bodies, Shelved, Shelving},
 };
+pub use self::{damage::Damage, recovery::Claim};
 
 /// How the store is kept on disk.
 #[derive(Clone, Debug)]
@@ -79,8 +81,10 @@ pub enum DiskError {
     #[error("{} is used by another process; give each server its own --data-dir", .0.display())]
     Locked(PathBuf),
     /// A record that no log can hold.
-    #[error("a record of {length} bytes is too long for the log")]
-    TooLong {
+    #[error(
+        "a record of {length} bytes cannot be kept: it is empty, or longer than a log can hold"
+    )]
+    Length {
         /// Its length.
         length: usize,
     },
@@ -119,6 +123,22 @@ pub struct DiskStatus {
     pub bytes: u64,
     /// Entries that never reached the disk, since the start.
     pub lost_entries: u64,
-    /// Bytes found broken and cut off at the start.
+    /// Bytes at the ends of files that a crash had left half written, cut off at the start.
     pub cut_bytes: u64,
+    /// What cannot be read; `None` when all is well.
+    pub damage: Option<Damage>,
+}
+
+/// What was compressed with its length before it, and with a dictionary at hand. A length that so
+/// few bytes cannot come to takes no memory.
+pub(crate) fn unpacked(packed: &[u8], dictionary: &[u8]) -> Result<Vec<u8>, DiskError> {
+    /// No input of LZ4 grows more than this.
+    const MOST: usize = 255;
+    let broken = |what: String| DiskError::Decode(format!("what is compressed: {what}"));
+    let length = packed.first_chunk().map_or(0, |length| u32::from_le_bytes(*length) as usize);
+    if length / MOST > packed.len() {
+        return Err(broken(format!("{length} bytes cannot be in {}", packed.len())));
+    }
+    lz4_flex::block::decompress_size_prepended_with_dict(packed, dictionary)
+        .map_err(|error| broken(error.to_string()))
 }

@@ -9,9 +9,11 @@ use super::{
     DiskError, DiskSettings, DiskStatus, Fsync,
     archive::{Archive, Level, RolledBlock},
     block::EncodedBlock,
+    damage::{Damage, Damages},
     journal,
     shelf::Shelving,
 };
+use crate::sample::TimeRange;
 use crate::sync::{Condvar, mpsc, thread::JoinHandle};
 
 /// Entries waiting for the disk beyond this are let go, oldest first: memory is not for queues.
@@ -60,6 +62,7 @@ pub(crate) struct Disk {
     shared: Arc<Shared>,
     fsync: Fsync,
     archives: Arc<[Archive; 2]>,
+    damages: Arc<Damages>,
     horizons: mpsc::SyncSender<Horizons>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -80,6 +83,7 @@ impl Disk {
         waiting: Waiting,
         settings: &DiskSettings,
         archives: Arc<[Archive; 2]>,
+        damages: Arc<Damages>,
         begin: impl FnOnce(Arc<Shared>, mpsc::Receiver<Horizons>) -> io::Result<JoinHandle<()>>,
     ) -> Result<Self, DiskError> {
         let shared = Arc::new(Shared {
@@ -91,7 +95,7 @@ impl Disk {
         let thread = begin(Arc::clone(&shared), horizons_rx)
             .map_err(|e| DiskError::io("start the writer of", &settings.folder, e))?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { shared, fsync: settings.fsync, archives, horizons, thread })
+        Ok(Self { shared, fsync: settings.fsync, archives, damages, horizons, thread })
     }
 
     /// Queues an entry; gives its sequence. Entries of one node must be queued in the order in
@@ -158,6 +162,11 @@ impl Disk {
         &self.archives[level as usize]
     }
 
+    /// What an answer over a range may lack that is read at one level, or as it was measured.
+    pub(crate) fn damage_within(&self, range: TimeRange, level: Option<Level>) -> Option<Damage> {
+        self.damages.within(range, level)
+    }
+
     /// The sequence that the next entry will have.
     pub(crate) fn next_sequence(&self) -> u64 {
         self.shared.waiting.lock().next_sequence
@@ -186,7 +195,8 @@ impl Disk {
     /// How it is doing.
     pub(crate) fn status(&self) -> DiskStatus {
         let waiting = self.shared.waiting.lock();
-        DiskStatus { lost_entries: waiting.lost_entries, ..waiting.status.clone() }
+        let damage = self.damages.all();
+        DiskStatus { lost_entries: waiting.lost_entries, damage, ..waiting.status.clone() }
     }
 
     /// The same, where blocks that were handed over have all entries before `sequence`: the journal

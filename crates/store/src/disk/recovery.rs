@@ -1,12 +1,6 @@
 //! Opening the data directory: what it holds is read back, then the writer begins.
 
-use std::{
-    cell::Cell,
-    fs::{File, OpenOptions},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::Cell, fs::File, path::PathBuf, sync::Arc, time::Duration};
 
 use hashbrown::HashMap;
 use kubemonitor_model::UnixMillis;
@@ -17,8 +11,10 @@ use super::{
     archive::{Archive, Level},
     block::{PREFIX, head_length, node_of},
     contents::{self, Contents},
+    damage::Damages,
     journal::{Found, entry_head},
-    log::{Cut, Log, Place, records},
+    lock::Lock,
+    log::{Cut, Log, Place, Record, Scan, scan},
     queue::{Disk, Waiting},
     shelf::{Bodies, Shelf, ShelfFile},
     writer::Writer,
@@ -35,21 +31,22 @@ use crate::{
 pub(crate) trait Recovery: Sync {
     /// All there is of one node, others at the same time: its blocks and where their chunks are, up to
     /// where its rows are rolled, and what the journal has beyond the blocks; each in the order it was
-    /// written, blocks to be asked for first. Gives the bytes of entries that make no sense.
+    /// written, blocks to be asked for first. `leave_out` hears of entries that make no sense.
     fn node(
         &self,
         name: &str,
         blocks: impl Iterator<Item = (Block, Arc<Bodies>)>,
         rolled_until: [Option<UnixMillis>; 2],
-        entries: impl Iterator<Item = Found>,
-    ) -> u64;
+        entries: impl Iterator<Item = (Found, EntryPlace)>,
+        leave_out: &dyn Fn(&DiskError, &EntryPlace),
+    );
 }
 
 /// A data directory that no other process may use, for as long as this or its store lives.
 #[derive(Debug)]
 pub struct Claim {
     settings: DiskSettings,
-    lock: File,
+    lock: Lock,
 }
 
 impl DiskSettings {
@@ -57,7 +54,7 @@ impl DiskSettings {
     pub fn claim(&self) -> Result<Claim, DiskError> {
         let folder = &self.folder;
         std::fs::create_dir_all(folder).map_err(|e| DiskError::io("create", folder, e))?;
-        Ok(Claim { settings: self.clone(), lock: lock(folder)? })
+        Ok(Claim { settings: self.clone(), lock: Lock::take(folder)? })
     }
 }
 
@@ -66,38 +63,43 @@ impl Disk {
     pub(crate) fn open(claim: Claim, recovery: &impl Recovery) -> Result<Self, DiskError> {
         let Claim { settings, lock } = claim;
         let folder = &settings.folder;
-        let (minutes, minutes_log, minutes_cut) = Archive::open(folder, Level::Minutes)?;
-        let (quarters, quarters_log, quarters_cut) = Archive::open(folder, Level::Quarters)?;
+        let damages = Arc::<Damages>::default();
+        let (minutes, minutes_log, minutes_cut) = Archive::open(folder, Level::Minutes, &damages)?;
+        let (quarters, quarters_log, quarters_cut) =
+            Archive::open(folder, Level::Quarters, &damages)?;
         let archives = Arc::new([minutes, quarters]);
-        let (mut nodes, mut shelf) = (Nodes::default(), Shelf::new(folder.join("blocks")));
-        let blocks = find_blocks(&mut shelf, &mut nodes)?;
-        let (journal, in_journal) = find_entries(folder.join("journal"), &mut nodes)?;
-        let (in_blocks, left_out) = take_in(nodes, &archives, recovery);
-        let last = in_journal.max(in_blocks);
-        let broken = blocks.broken + journal.broken + left_out;
-        let rolled_cut_bytes = minutes_cut.bytes + quarters_cut.bytes;
-        report_cut(minutes_cut, "1m");
-        report_cut(quarters_cut, "15m");
-        let cut_bytes = blocks.cut.bytes + journal.cut.bytes + rolled_cut_bytes + broken;
-        report_cut(blocks.cut, "blocks");
-        report_cut(journal.cut, "journal");
-
+        let mut nodes = Nodes::default();
+        let mut shelf = Shelf::new(folder.join("blocks"), &damages);
+        let (blocks, blocks_cut) = find_blocks(&mut shelf, &mut nodes, &damages)?;
+        let (journal, journal_cut, in_journal) =
+            find_entries(folder.join("journal"), &mut nodes, &damages)?;
+        let last = in_journal.max(take_in(nodes, &archives, recovery));
+        let cuts = [
+            (minutes_cut, "1m"),
+            (quarters_cut, "15m"),
+            (blocks_cut, "blocks"),
+            (journal_cut, "journal"),
+        ];
+        for (cut, what) in cuts {
+            report_cut(cut, what);
+        }
+        let cut_bytes = cuts.iter().map(|(cut, _)| cut.bytes).sum();
         let rolled_bytes = minutes_log.bytes() + quarters_log.bytes();
-        let bytes = blocks.log.bytes() + journal.log.bytes() + rolled_bytes;
+        let bytes = blocks.bytes() + journal.bytes() + rolled_bytes;
         let waiting = Waiting {
             next_sequence: last + 1,
             durable: last,
             status: DiskStatus { bytes, cut_bytes, ..DiskStatus::default() },
             ..Waiting::default()
         };
-        Self::new(waiting, &settings, Arc::clone(&archives), |shared, horizons| {
+        Self::new(waiting, &settings, Arc::clone(&archives), damages, |shared, horizons| {
             let writer = Writer {
                 shared,
                 horizons,
-                blocks: blocks.log,
+                blocks,
                 contents: Contents::default(),
                 shelf,
-                journal: journal.log,
+                journal,
                 rolled: [minutes_log, quarters_log],
                 archives,
                 interval: match settings.fsync {
@@ -132,97 +134,125 @@ struct Head {
 }
 
 /// Where an entry of the journal is.
-struct EntryPlace {
+pub(crate) struct EntryPlace {
     sequence: u64,
     file: Arc<ShelfFile>,
     place: Place,
 }
 
-/// A log that was gone through.
-struct GoneThrough {
-    log: Log,
-    cut: Cut,
-    /// Bytes that made no sense.
-    broken: u64,
-}
-
 /// Finds the blocks of a folder. Files that do not tell what they hold are gone through.
-fn find_blocks(shelf: &mut Shelf, nodes: &mut Nodes) -> Result<GoneThrough, DiskError> {
-    let (mut found, mut broken) = (Vec::new(), 0);
+fn find_blocks(
+    shelf: &mut Shelf,
+    nodes: &mut Nodes,
+    damages: &Arc<Damages>,
+) -> Result<(Log, Cut), DiskError> {
+    let mut found = Vec::new();
     let mut find = |place: Place, head_at, head: &[u8]| match head_length(head)
         .and_then(|length| Ok((node_of(head)?, length)))
     {
-        Ok((node, length)) => found.push((Box::from(node), place, head_at, PREFIX + length)),
-        Err(error) => {
-            tracing::warn!(%error, "a record is left out");
-            broken += u64::from(place.length());
+        Ok((node, length)) => {
+            found.push((Box::from(node), place, head_at, PREFIX + length));
+            true
         }
+        Err(_) => false,
     };
-    let whole = |name, file: &mut File, size, is_newest| {
-        if contents::read(name, file, size, |told| find(told.place, told.head_at, told.head))? {
-            return Ok(size);
-        }
-        records(name, file, size, is_newest, |place, record| {
-            if !contents::is_contents(record) {
-                find(place, place.offset(), record);
+    let look_through = |name, file: &File, size| {
+        let mut unknown = (0, 0);
+        let mut note = |is_known: bool, place: Place| {
+            if !is_known {
+                unknown = (unknown.0 + 1, unknown.1 + u64::from(place.length()));
             }
-        })
+        };
+        let footer = contents::read(name, file, size, |told| {
+            note(find(told.place, told.head_at, told.head), told.place);
+        });
+        let mut found = match footer {
+            Ok(true) => Scan { end: size, ..Scan::default() },
+            // What cannot be read here is met again, and said, when all of the file is.
+            Ok(false) | Err(_) => {
+                scan(name, file, size, |Record { place, payload, is_whole }| {
+                    // Each chunk of a block has its own checksum, and so has the head.
+                    if is_whole && !contents::is_contents(payload) {
+                        note(find(place, place.offset(), payload), place);
+                    } else if !is_whole && Block::decode_head(payload).is_ok() {
+                        find(place, place.offset(), payload);
+                    }
+                })
+            }
+        };
+        found.damaged_records += unknown.0;
+        found.damaged_bytes += unknown.1;
+        found
     };
-    let (log, cut) = Log::open_with(shelf.folder().to_owned(), whole)?;
+    let (log, cut) = Log::open_with(shelf.folder().to_owned(), damages, look_through)?;
     for (node, block, at, length) in found {
-        let head = Head { file: shelf.file(block.file)?, at, length, block };
-        nodes.entry(node).or_default().blocks.push(head);
+        // It could be opened a moment ago.
+        let Ok(file) = shelf.file(block.file) else { continue };
+        nodes.entry(node).or_default().blocks.push(Head { file, at, length, block });
     }
-    Ok(GoneThrough { log, cut, broken })
+    Ok((log, cut))
 }
 
 /// Finds the entries of the journal. Gives the last one's sequence, too.
-fn find_entries(folder: PathBuf, nodes: &mut Nodes) -> Result<(GoneThrough, u64), DiskError> {
-    let (mut last, mut broken) = (0, 0);
+fn find_entries(
+    folder: PathBuf,
+    nodes: &mut Nodes,
+    damages: &Arc<Damages>,
+) -> Result<(Log, Cut, u64), DiskError> {
+    let mut last = 0;
     let mut found: Vec<(Box<str>, u64, Place)> = Vec::new();
-    let (log, cut) = Log::open(folder.clone(), |place, record| match entry_head(record) {
-        Ok((node, sequence)) => {
-            last = last.max(sequence);
-            found.push((Box::from(node), sequence, place));
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a record is left out");
-            broken += u64::from(place.length());
-        }
-    })?;
-    let mut files = Shelf::new(folder);
+    let look_through = |name, file: &File, size| {
+        let mut unknown = (0, 0);
+        let mut scanned = scan(name, file, size, |Record { place, payload, is_whole }| {
+            match entry_head(payload) {
+                _ if !is_whole => {}
+                Ok((node, sequence)) => {
+                    last = last.max(sequence);
+                    found.push((Box::from(node), sequence, place));
+                }
+                Err(_) => unknown = (unknown.0 + 1, unknown.1 + u64::from(place.length())),
+            }
+        });
+        scanned.damaged_records += unknown.0;
+        scanned.damaged_bytes += unknown.1;
+        scanned
+    };
+    let (log, cut) = Log::open_with(folder.clone(), damages, look_through)?;
+    let mut files = Shelf::new(folder, damages);
     for (node, sequence, place) in found {
-        let entry = EntryPlace { sequence, file: files.file(place.file)?, place };
-        nodes.entry(node).or_default().entries.push(entry);
+        let Ok(file) = files.file(place.file) else { continue };
+        nodes.entry(node).or_default().entries.push(EntryPlace { sequence, file, place });
     }
-    Ok((GoneThrough { log, cut, broken }, last))
+    Ok((log, cut, last))
 }
 
 /// Takes in what was found, each node by one thread: what is kept of it stays in the processor's
-/// caches meanwhile. Gives the last entry that blocks know of, and the bytes of what was left out.
-fn take_in(nodes: Nodes, archives: &[Archive; 2], recovery: &impl Recovery) -> (u64, u64) {
-    let (last, broken) = (AtomicU64::new(0), AtomicU64::new(0));
-    let leave_out = |error: &DiskError, place: Place| {
-        tracing::warn!(%error, "left out");
-        broken.fetch_add(u64::from(place.length()), Ordering::Relaxed);
+/// caches meanwhile. Gives the last entry that blocks know of.
+fn take_in(nodes: Nodes, archives: &[Archive; 2], recovery: &impl Recovery) -> u64 {
+    let last = AtomicU64::new(0);
+    let leave_out = |error: &DiskError, file: &ShelfFile, place: Place| {
+        file.damaged(place.offset(), u64::from(place.length()), &error.to_string());
     };
     parallel::mapped(nodes.into_iter().collect(), |(node, OnDisk { blocks, entries })| {
         let in_blocks = Cell::new(0);
         let blocks = blocks.into_iter().filter_map(|head| {
-            let (block, bodies) =
-                head.read().map_err(|error| leave_out(&error, head.block)).ok()?;
-            in_blocks.set(block.sequence);
+            let read = head.read().map_err(|error| leave_out(&error, &head.file, head.block));
+            let (block, bodies) = read.ok()?;
+            in_blocks.set(block.sequence.max(in_blocks.get()));
             Some((block, bodies))
         });
         let beyond = entries.into_iter().filter(|entry| entry.sequence > in_blocks.get());
-        let entries = beyond
-            .filter_map(|entry| entry.read().map_err(|error| leave_out(&error, entry.place)).ok());
+        let entries = beyond.filter_map(|entry| {
+            let read = entry.read().map_err(|error| leave_out(&error, &entry.file, entry.place));
+            Some((read.ok()?, entry))
+        });
         let rolled_until = Level::ALL.map(|level| archives[level as usize].rolled_until(&node));
-        let nonsense = recovery.node(&node, blocks, rolled_until, entries);
-        broken.fetch_add(nonsense, Ordering::Relaxed);
+        recovery.node(&node, blocks, rolled_until, entries, &|error, entry| {
+            leave_out(error, &entry.file, entry.place);
+        });
         last.fetch_max(in_blocks.get(), Ordering::Relaxed);
     });
-    (last.into_inner(), broken.into_inner())
+    last.into_inner()
 }
 
 impl EntryPlace {
@@ -240,21 +270,6 @@ impl Head {
         file.read(&mut head, *at)?;
         let offset = block.offset() + *length as u64;
         Ok((Block::decode_head(&head)?, Arc::new(Bodies { file: Arc::clone(file), offset })))
-    }
-}
-
-fn lock(folder: &Path) -> Result<File, DiskError> {
-    let path = folder.join("lock");
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|e| DiskError::io("open", &path, e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(DiskError::Locked(folder.to_owned())),
-        Err(std::fs::TryLockError::Error(e)) => Err(DiskError::io("lock", &path, e)),
     }
 }
 

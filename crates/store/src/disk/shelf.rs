@@ -11,24 +11,31 @@ use std::{
 
 use kubemonitor_model::UnixMillis;
 
-use super::{DiskError, log::file_name};
+use super::{DiskError, damage::Damages, log::file_name};
 
 /// A file of a log, open for as long as anything of it may be read.
 #[derive(Debug)]
 pub(crate) struct ShelfFile {
     path: PathBuf,
     file: File,
+    damages: Arc<Damages>,
 }
 
 impl ShelfFile {
-    pub(crate) fn open(path: PathBuf) -> Result<Arc<Self>, DiskError> {
-        // Written to by `clear` alone.
+    pub(crate) fn open(path: PathBuf, damages: Arc<Damages>) -> Result<Arc<Self>, DiskError> {
+        // Written to by `clear` alone; what may only be read is read.
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .open(&path)
+            .or_else(|_| File::open(&path))
             .map_err(|e| DiskError::io("open", &path, e))?;
-        Ok(Arc::new(Self { path, file }))
+        Ok(Arc::new(Self { path, file, damages }))
+    }
+
+    /// Notes that something in there cannot be read.
+    pub(super) fn damaged(&self, offset: u64, length: u64, why: &str) {
+        self.damages.met(&self.path, offset, length, why);
     }
 
     /// Fills a buffer from an offset on.
@@ -50,12 +57,13 @@ impl ShelfFile {
 #[derive(Debug)]
 pub(super) struct Shelf {
     folder: PathBuf,
+    damages: Arc<Damages>,
     files: BTreeMap<UnixMillis, Arc<ShelfFile>>,
 }
 
 impl Shelf {
-    pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, files: BTreeMap::new() }
+    pub(super) fn new(folder: PathBuf, damages: &Arc<Damages>) -> Self {
+        Self { folder, damages: Arc::clone(damages), files: BTreeMap::new() }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -67,7 +75,8 @@ impl Shelf {
         if let Some(file) = self.files.get(&begun) {
             return Ok(Arc::clone(file));
         }
-        let file = ShelfFile::open(self.folder.join(file_name(begun)))?;
+        let path = self.folder.join(file_name(begun));
+        let file = ShelfFile::open(path, Arc::clone(&self.damages))?;
         Ok(Arc::clone(self.files.entry(begun).or_insert(file)))
     }
 
@@ -133,15 +142,14 @@ impl Shelved {
         match file.read(buffer, offset) {
             Ok(()) if crc32fast::hash(buffer) == self.checksum => Some(buffer),
             Ok(()) => {
-                let path = file.path.display();
-                tracing::warn!(%path, offset, "what is on disk is broken; left out");
+                file.damaged(offset, u64::from(self.length), "a chunk's checksum does not match");
                 None
             }
             Err(DiskError::Io { source, .. }) if source.kind() == io::ErrorKind::UnexpectedEof => {
                 None
             }
             Err(error) => {
-                tracing::warn!(%error, "left out");
+                file.damaged(offset, u64::from(self.length), &error.to_string());
                 None
             }
         }
@@ -156,7 +164,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("blocks");
         std::fs::write(&path, bytes).unwrap();
-        let file = ShelfFile::open(path).unwrap();
+        let file = ShelfFile::open(path, Arc::default()).unwrap();
         (folder, file)
     }
 

@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    fs::File,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,6 +12,7 @@ use super::{
     DiskError,
     archive::{Archive, Level, RolledBlock},
     contents::Contents,
+    lock::Lock,
     log::Log,
     queue::{Horizons, QueuedBlock, Shared},
     shelf::{Bodies, Shelf},
@@ -47,7 +47,7 @@ pub(super) struct Writer {
     pub(super) in_journal: u64,
     /// Kept for as long as the folder is ours.
     #[expect(dead_code, reason = "held, not read")]
-    pub(super) lock: File,
+    pub(super) lock: Lock,
 }
 
 impl Writer {
@@ -90,18 +90,20 @@ impl Writer {
 
     fn write(&mut self) -> Result<(), DiskError> {
         let now = now();
-        let is_old = |begun| now.since(begun) > JOURNAL_FILE_MS;
+        // Begun in the future: the clock was set back since.
+        let is_older = |begun, most_ms| !(0..=most_ms).contains(&now.since(begun));
+        let is_old = |begun| is_older(begun, JOURNAL_FILE_MS);
         if self.journal.begun().is_none_or(is_old) || self.journal.length() > JOURNAL_FILE_BYTES {
             self.journal.begin_file(now)?;
         }
-        let is_old = |begun| now.since(begun) > BLOCKS_FILE_MS;
+        let is_old = |begun| is_older(begun, BLOCKS_FILE_MS);
         if self.blocks.begun().is_none_or(is_old) || self.blocks.length() > BLOCKS_FILE_BYTES {
             self.end_blocks(now)?;
             self.blocks.begin_file(now)?;
             self.contents.begin();
         }
         for (log, level) in self.rolled.iter_mut().zip(Level::ALL) {
-            if log.begun().is_none_or(|begun| now.since(begun) > level.file_ms()) {
+            if log.begun().is_none_or(|begun| is_older(begun, level.file_ms())) {
                 log.begin_file(now)?;
             }
         }
@@ -129,8 +131,8 @@ impl Writer {
 
     /// Ends the file of blocks that is written to, if one is: it tells what it holds.
     fn end_blocks(&mut self, now: UnixMillis) -> Result<(), DiskError> {
-        let Some(begun) = self.blocks.begun() else { return Ok(()) };
-        let file = self.shelf.file(begun)?;
+        let Some(open) = self.blocks.open_file() else { return Ok(()) };
+        let file = self.shelf.file(open)?;
         self.contents.write(&mut self.blocks, &file, now)
     }
 

@@ -1,6 +1,8 @@
 //! Everything one node measures, behind one lock: a tick goes in, and is seen, as a whole.
 
+mod placing;
 mod saving;
+mod skew;
 mod state;
 mod view;
 
@@ -9,19 +11,23 @@ use std::sync::Arc;
 use kubemonitor_model::{EntityId, EntityKind, NodeName, Tick, UnixMillis};
 use parking_lot::Mutex;
 
-use self::state::State;
-pub use self::view::{NodeView, SeriesView};
+use self::{
+    placing::Placed,
+    state::{Awaited, State},
+};
+pub use self::{
+    state::Conflicts,
+    view::{NodeView, SeriesView},
+};
 use crate::{
     clock::ReadTime,
     disk::{self, Disk},
     group::Group,
     sample::TimeRange,
-    series::Taken,
+    series::{Series, Taken},
     usage::{Peaks, Usage},
 };
 
-/// How far a node's clock may be ahead of the server's without being wrong.
-const LEAST_AHEAD_MS: i64 = 15_000;
 /// Ticks without a frame after which a node is stale.
 const STALE_TICKS: i64 = 3;
 /// Silence after which a node's entities no longer count as there.
@@ -41,6 +47,8 @@ pub(crate) trait Registry {
     fn moved(&self, from: Option<UnixMillis>, to: Option<UnixMillis>);
     /// How long rows are kept.
     fn retention_ms(&self) -> i64;
+    /// What time it surely is at least, for what is deleted for its age.
+    fn passed(&self) -> UnixMillis;
     /// How far behind the newest row another may be.
     fn late_limit_ms(&self) -> i64;
     /// Where they are kept beside memory.
@@ -81,36 +89,39 @@ impl Node {
         self: &Arc<Self>,
         tick: &Tick,
         frame: &[u8],
-        late_limit_ms: i64,
-        now: UnixMillis,
+        came: Came,
         registry: &impl Registry,
     ) -> Result<Outcome, NotTaken> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        let now = came.now;
         if state.retired {
             return Err(NotTaken::Retired);
         }
-        if state.was_set_back(tick, registry.late_limit_ms(), now) {
-            self.forget_after(state, tick.at.max(now), registry);
+        if state.is_ahead(now) {
+            self.forget_after(state, now, registry);
         }
-        let is_newest = state.newest_tick.is_none_or(|newest| tick.at > newest);
-        if state.read_times.knows(tick.at) {
-            state.heard_at = state.heard_at.max(now);
+        let placed = match came.stood_at {
+            Some(at) if state.read_times.knows(at) => Placed::Duplicate,
+            Some(at) => Placed::At(at),
+            None => state.place(tick, registry.late_limit_ms(), now).inspect_err(|why| {
+                if matches!(why, NotTaken::Conflict) {
+                    state.conflicts.note(now);
+                }
+            })?,
+        };
+        state.hear(tick, came);
+        let Placed::At(at) = placed else {
             return Ok(Outcome { duplicate: true, ..Outcome::default() });
-        }
-        if let Some(newest) = state.newest_tick
-            && newest.since(tick.at) > late_limit_ms
-        {
-            return Err(NotTaken::TooLate { newest });
-        }
+        };
+        let is_newest = state.newest_tick.is_none_or(|newest| at > newest);
         self.seal_if_due(state, now, registry);
-        state.read_times.note(ReadTime::of(tick));
-        state.heard_at = state.heard_at.max(now);
-        state.interval_ms = u32::try_from(tick.interval_ms.clamp(1, 3_600_000)).unwrap_or(5000);
+        state.read_times.note(ReadTime::of(tick).told_from(at));
+        state.interval_ms = u32::try_from(placing::interval_ms(tick)).unwrap_or(5000);
         let mut outcome = Outcome::default();
         for (place, entity) in tick.rows.iter().enumerate() {
             let parent = || tick.rows.get(entity.parent? as usize).map(|pod| pod.id.clone());
-            let found = state.take_row(place, entity, parent, tick.at, now, registry, self);
+            let found = state.take_row(place, entity, parent, at, now, registry, self);
             let Some((index, taken)) = found else {
                 outcome.refused_series += 1;
                 continue;
@@ -126,19 +137,20 @@ impl Node {
             }
         }
         if is_newest {
-            state.come_to(Some(tick.at), registry);
-            state.newest_frame = (tick.instance, tick.sequence);
-            state.end_all_but(tick.at);
+            state.come_to(Some(at), registry);
+            state.newest_frame = Some((tick.instance, tick.sequence));
+            state.newest_own_at = Some(tick.at);
+            state.end_all_but(at);
         }
         state.refresh_usages(&self.peaks);
-        outcome.sequence = state.journal(now, registry, |chain| chain.encode(tick, frame, now));
+        outcome.sequence = state.journal(now, registry, |chain| chain.encode(tick, at, frame, now));
         Ok(outcome)
     }
 
-    /// Forgets what a clock that was ahead has left after `end`.
+    /// Forgets what clocks that were ahead have left after `end`.
     fn forget_after(&self, state: &mut State, end: UnixMillis, registry: &impl Registry) {
         tracing::warn!(node = %self.name, ahead_ms = state.newest_tick.map(|newest| newest.since(end)),
-            "the node's clock was set back; what it measured ahead of time is dropped");
+            "the server's clock was set back; what was measured while it was ahead is dropped");
         let State { series, read_times, .. } = state;
         let empty: Vec<_> = series
             .iter_mut()
@@ -149,7 +161,7 @@ impl Node {
             .collect();
         let newest = state.read_times.drop_after(end);
         state.come_to(newest, registry);
-        state.newest_frame = (0, 0);
+        state.newest_own_at = None;
         // What the blocks on disk have is to be taken back soon.
         state.seal_due = state.seal_due.map(|due| due.min(end));
         state.wrong_after = Some(state.wrong_after.map_or(end, |before| before.min(end)));
@@ -233,6 +245,13 @@ impl Node {
         }
     }
 
+    /// When its newest tick was, or its newest row where it has none.
+    pub(crate) fn newest(&self) -> Option<UnixMillis> {
+        let state = self.state.lock();
+        let rows = || state.series.iter().map(Series::last_at).max();
+        state.newest_tick.or_else(rows)
+    }
+
     /// The time of a pod's newest row here.
     pub(crate) fn measured_last(&self, pod: &EntityId) -> Option<UnixMillis> {
         let state = self.state.lock();
@@ -248,12 +267,32 @@ impl Node {
         }
     }
 
+    /// Nothing has come since it was read back.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.state.lock().awaited != Awaited::No
+    }
+
+    /// Makes it wait for a first frame after a start. What was there in the newest tick shows as it
+    /// was then, for as long as any node that falls silent does.
+    pub(crate) fn await_first(&self) {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        state.awaited = Awaited::Unswept;
+        let newest = state.newest_tick;
+        for series in &mut state.series {
+            if !series.pushed && newest == Some(series.last_at()) {
+                series.set_live(true);
+            }
+        }
+        state.refresh_usages(&self.peaks);
+    }
+
     /// Ends what was not heard of for long, drops what is past the retention. Says whether
     /// anything is left.
     pub(crate) fn sweep(&self, now: UnixMillis, registry: &impl Registry) -> bool {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let silent = now.since(state.heard_at) > GONE_AFTER_MS;
+        let silent = state.silent_ms(now) > GONE_AFTER_MS;
         for series in &mut state.series {
             let gone = if series.pushed {
                 now.since(series.heard_at) > PUSHED_GONE_AFTER_MS
@@ -266,10 +305,11 @@ impl Node {
         }
         self.seal_if_due(state, now, registry);
         state.shelve();
-        let silent = state.silent_since(now.minus(registry.retention_ms()));
+        let passed = registry.passed().min(now);
+        let silent = state.silent_since(passed.minus(registry.retention_ms()));
         state.forget(&silent, &self.name, registry);
         if let Some(newest) = state.newest_tick {
-            state.read_times.drop_before(newest.minus(2 * registry.retention_ms()));
+            state.read_times.drop_before(newest.min(passed).minus(2 * registry.retention_ms()));
         }
         state.refresh_usages(&self.peaks);
         !state.series.is_empty()
@@ -279,9 +319,7 @@ impl Node {
     pub(crate) fn held(&self) -> Held {
         let state = self.state.lock();
         let mut held = Held { series: state.series.len(), ..Held::default() };
-        held.bytes = state.read_times.memory_bytes()
-            + state.usages.memory_bytes()
-            + state.chain.memory_bytes();
+        held.bytes = state.memory_bytes();
         for series in &state.series {
             held.rows += series.rows();
             held.samples += series.rows() * series.width();
@@ -297,11 +335,26 @@ impl Node {
     }
 }
 
+/// How a tick came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Came {
+    /// The server's clock.
+    pub(crate) now: UnixMillis,
+    /// Where in the node's history it stood, when it is read back from the journal.
+    pub(crate) stood_at: Option<UnixMillis>,
+}
+
 /// Why a node took nothing in.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotTaken {
     /// The tick is older than the late limit allows.
-    TooLate { newest: UnixMillis },
+    TooLate { behind_ms: i64, limit_ms: i64 },
+    /// It is ahead of the server's clock, and more came than time has passed.
+    TooEarly { ahead_ms: i64, limit_ms: i64 },
+    /// Its collector has measured another tick of that time.
+    Taken,
+    /// Another collector sends for this node.
+    Conflict,
     /// The node is being forgotten; there is another of its name, or will be.
     Retired,
 }

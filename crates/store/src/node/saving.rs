@@ -104,6 +104,10 @@ impl Node {
         }
         let spread = i64::try_from(spread).unwrap_or(0);
         let first = |every: i64| UnixMillis(now.0 + every / 3 + spread % (every * 2 / 3));
+        // Due far in the future: the clock was set back since.
+        let is_far = |due: &mut UnixMillis, every: i64| due.since(now) > every;
+        state.seal_due.take_if(|due| is_far(due, SEAL_EVERY_MS));
+        state.roll_due.take_if(|due| is_far(due, ROLL_EVERY_MS));
         let due = *state.seal_due.get_or_insert_with(|| first(SEAL_EVERY_MS));
         if now >= due || state.unsealed >= SEAL_AFTER {
             self.seal_now(state, now, registry);
@@ -206,7 +210,7 @@ impl State {
             node: name.to_string(),
             sequence: 0,
             newest_tick: None,
-            newest_frame: (0, 0),
+            newest_frame: None,
             wrong_after: None,
             interval_ms: self.interval_ms,
             heard_at: self.heard_at,

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use kubemonitor_model::{EntityId, EntityKind, EntityRow, NodeName, Tick, UnixMillis};
 use rustc_hash::FxBuildHasher;
 
-use super::{LEAST_AHEAD_MS, Node, Registry};
+use super::{Came, Node, Registry, skew::Skew};
 use crate::{
     clock::ReadTimes,
     disk::{Bodies, Chain, Shelving},
@@ -31,8 +31,16 @@ pub(super) struct State {
     /// The newest tick, if any collector of ours sends from this node.
     pub(super) newest_tick: Option<UnixMillis>,
     /// The collector's instance and its frame's number at the newest tick.
-    pub(super) newest_frame: (u64, u64),
-    /// Rows after this that blocks on disk have are from a clock that was wrong.
+    pub(super) newest_frame: Option<(u64, u64)>,
+    /// The newest tick's time by its collector's clock; `None` where that is not known any more.
+    pub(super) newest_own_at: Option<UnixMillis>,
+    /// How far the collector's clock is off.
+    pub(super) skew: Skew,
+    /// Frames of other collectors that say they are of this node.
+    pub(super) conflicts: Conflicts,
+    /// Whether anything has come since the start of this process.
+    pub(super) awaited: Awaited,
+    /// Rows after this that blocks on disk have are from clocks that were wrong.
     pub(super) wrong_after: Option<UnixMillis>,
     pub(super) interval_ms: u32,
     pub(super) heard_at: UnixMillis,
@@ -56,7 +64,74 @@ pub(super) struct State {
     pub(super) retired: bool,
 }
 
+/// Frames that were refused because another collector sends for their node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Conflicts {
+    /// How many, since the start.
+    pub frames: u64,
+    /// When the last one came.
+    pub last_at: Option<UnixMillis>,
+}
+
+/// Whether a node that was read back has sent since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// It has, or it was not read back.
+    #[default]
+    No,
+    /// It has not, and nobody has told the time yet.
+    Unswept,
+    /// It has not since this first sweep.
+    Since(UnixMillis),
+}
+
+impl Conflicts {
+    pub(super) fn note(&mut self, now: UnixMillis) {
+        self.frames += 1;
+        self.last_at = Some(now);
+    }
+}
+
 impl State {
+    /// Notes that the node's collector sends.
+    pub(super) fn hear(&mut self, tick: &Tick, came: Came) {
+        self.heard_at = came.now;
+        if came.stood_at.is_some() {
+            return;
+        }
+        self.awaited = Awaited::No;
+        let newest = self.newest_frame;
+        if newest.is_none_or(|(instance, _)| instance != tick.instance) {
+            self.skew.begin_anew();
+        }
+        let is_newer = |(instance, sequence)| instance != tick.instance || tick.sequence > sequence;
+        if newest.is_none_or(is_newer) {
+            self.skew.note(tick.at, super::placing::interval_ms(tick), came.now);
+        }
+    }
+
+    /// How long nothing has come, or not since the start of this process.
+    pub(super) fn silent_ms(&mut self, now: UnixMillis) -> i64 {
+        // Heard in the future: the clock was set back since.
+        self.heard_at = self.heard_at.min(now);
+        if self.awaited == Awaited::Unswept {
+            self.awaited = Awaited::Since(now);
+        }
+        match self.awaited {
+            Awaited::Since(start) => now.since(start.max(self.heard_at)),
+            Awaited::No | Awaited::Unswept => now.since(self.heard_at),
+        }
+    }
+
+    /// Memory it takes beside that of its series.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.read_times.memory_bytes()
+            + self.usages.memory_bytes()
+            + self.chain.memory_bytes()
+            + self.order.capacity() * size_of::<usize>()
+            + self.index.capacity() * size_of::<((EntityKind, EntityId), usize)>()
+    }
+
     /// Takes a row in; `None` when it would begin a series and may not.
     #[expect(clippy::too_many_arguments, reason = "one call of two; a struct would name the same")]
     pub(super) fn take_row(
@@ -70,8 +145,8 @@ impl State {
         node: &Arc<Node>,
     ) -> Option<(usize, Taken)> {
         let step_ms = if self.interval_ms == 0 { PUSHED_STEP_MS } else { self.interval_ms };
-        let horizon =
-            self.newest_tick.map_or(at, |newest| newest.max(at)).minus(registry.retention_ms());
+        let newest = self.newest_tick.map_or(at, |newest| newest.max(at));
+        let horizon = newest.min(registry.passed()).minus(registry.retention_ms());
         let kind = entity.row.kind();
         let index = self.place_of(place, kind, &entity.id);
         let moment = Moment { at, step_ms, now, horizon, read_times: &self.read_times };
@@ -140,17 +215,6 @@ impl State {
                 series.set_live(false);
             }
         }
-    }
-
-    /// The tick was measured after the newest one although it is older, and the newest one is ahead
-    /// of the server's clock: the node's clock was wrong and has been put right.
-    pub(super) fn was_set_back(&self, tick: &Tick, late_limit_ms: i64, now: UnixMillis) -> bool {
-        let slack_ms = i64::from(self.interval_ms).max(LEAST_AHEAD_MS);
-        let Some(newest) = self.newest_tick else { return false };
-        let is_ahead = newest.since(now) > slack_ms && tick.at < newest;
-        let (instance, sequence) = self.newest_frame;
-        let is_later = tick.instance == instance && tick.sequence > sequence;
-        is_ahead && (is_later || newest.since(tick.at) > late_limit_ms)
     }
 
     pub(super) fn silent_since(&self, horizon: UnixMillis) -> Vec<(EntityKind, EntityId)> {

@@ -2,7 +2,7 @@
 
 use kubemonitor_model::{EntityId, EntityKind, NodeName, QosClass, UnixMillis};
 
-use super::{PUSHED_GONE_AFTER_MS, STALE_TICKS, State};
+use super::{Conflicts, PUSHED_GONE_AFTER_MS, STALE_TICKS, State, state::Awaited};
 use crate::{
     clock::{ReadTime, ReadTimes},
     rollup::Rolled,
@@ -48,6 +48,23 @@ impl<'a> NodeView<'a> {
     /// When the buckets of a range were read.
     pub(crate) fn bucket_times(&self, range: TimeRange, step_ms: i64) -> Vec<ReadTime> {
         self.state.read_times.of_buckets(range, step_ms)
+    }
+
+    /// How far its collector's clock is ahead of the server's, in milliseconds; negative where it is
+    /// behind, or where frames are under way for that long. `None` until one came.
+    pub fn clock_skew_ms(&self) -> Option<i64> {
+        self.state.skew.ahead_ms()
+    }
+
+    /// Frames that were refused because another collector sends for this node.
+    pub fn conflicts(&self) -> Conflicts {
+        self.state.conflicts
+    }
+
+    /// It is known from the data directory and has sent nothing since the start of this process: what
+    /// is live here was when it last sent.
+    pub fn is_awaited(&self) -> bool {
+        self.state.awaited != Awaited::No
     }
 
     /// All series of a kind, ended ones included while they are retained.

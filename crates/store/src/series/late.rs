@@ -50,6 +50,7 @@ impl Series {
         if !self.chunks.insert(self.kind, &late) {
             return Taken::Duplicate;
         }
+        self.ever_present |= late.present;
         self.remember_counters(&late);
         if let Some(after) = after {
             if !reaches_on {
@@ -95,8 +96,9 @@ impl Series {
     /// The rows around a time: the last before it, the first not before it.
     pub(super) fn neighbours(&self, at: UnixMillis) -> (Option<Point>, Option<Point>) {
         let (mut before, mut after): (Option<Point>, Option<Point>) = (None, None);
-        let counters = GroupSample::counters(self.kind);
-        self.chunks.read_counting(self.kind, counters, at, UnixMillis(i64::MAX), |point| {
+        let counters = self.counters_in_groups();
+        let to = self.chunks.end_of_chunk_with(at);
+        self.chunks.read_counting(self.kind, counters, at, to, |point| {
             if point.at < at {
                 before.get_or_insert_with(|| Point::origin(self.kind, at, 0)).copy_from(point);
             } else if after.is_none() {

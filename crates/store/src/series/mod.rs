@@ -33,6 +33,8 @@ pub(crate) struct Series {
     pub(crate) pushed: bool,
     /// It is there, as far as its node's newest tick or a recent push tells.
     live: bool,
+    /// Columns that any row has had: what none had need not be looked for.
+    ever_present: u64,
     /// The groups its samples count in.
     groups: Vec<Arc<Group>>,
     /// The time before its first row in which it was born and counted all that row has; 0 when it
@@ -80,6 +82,7 @@ impl Series {
             heard_at: moment.now,
             pushed: false,
             live: false,
+            ever_present: 0,
             groups: Vec::new(),
             birth_step_ms: if entity.newborn { moment.step_ms } else { 0 },
             last: Point::origin(kind, moment.at, moment.step_ms),
@@ -104,7 +107,7 @@ impl Series {
 
     /// Takes a row in, wherever its time puts it.
     pub(crate) fn take(&mut self, row: &Row, moment: Moment<'_>) -> Taken {
-        self.heard_at = self.heard_at.max(moment.now);
+        self.heard_at = moment.now;
         if moment.at == self.last.at {
             return Taken::Duplicate;
         }
@@ -223,7 +226,11 @@ impl Series {
 
     /// Memory the series takes, beside its place in a table.
     pub(crate) fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.last.values) + self.chunks.memory_bytes()
+        size_of::<Self>()
+            + size_of_val(&*self.last.values)
+            + self.restarts.capacity() * size_of::<Restart>()
+            + self.groups.capacity() * size_of::<Arc<Group>>()
+            + self.chunks.memory_bytes()
     }
 
     /// The rates of a row that has none before it: known only since birth.
@@ -233,6 +240,11 @@ impl Series {
         }
         let elapsed_us = u64::from(self.birth_step_ms) * 1000;
         Rates::between(&Counted::BIRTH, &Counted::at(self.kind, point), elapsed_us)
+    }
+
+    /// The counters that its groups add up and that it has ever had.
+    fn counters_in_groups(&self) -> u64 {
+        GroupSample::counters(self.kind) & self.ever_present
     }
 
     fn counted(&self) -> Counted {
@@ -260,6 +272,7 @@ impl Series {
             }
             values
         };
+        self.ever_present |= row.present();
         let next = Next { at: moment.at, present: row.present(), restarted, values };
         if self.chunks.append(self.kind, moment.step_ms, &mut self.last, next) {
             self.chunks.drop_before(moment.horizon);
@@ -275,7 +288,7 @@ impl Series {
         mut visit: impl FnMut(&Step),
     ) {
         let mut from: Option<(UnixMillis, Counted)> = None;
-        let counters = GroupSample::counters(self.kind);
+        let counters = self.counters_in_groups();
         self.chunks.read_counting(self.kind, counters, range.from, range.to, |point| {
             let counted = Counted::at(self.kind, point);
             if range.contains(point.at) {

@@ -6,6 +6,14 @@ use kubemonitor_model::{Row, UnixMillis};
 use super::Series;
 use crate::{codec, disk::Restart};
 
+/// Restarts that are known one by one. Older ones are added up: a row that comes late, from before
+/// them, then shows what its neighbours let it.
+const MOST_RESTARTS: usize = 32;
+/// So many of them stay.
+const KEPT_RESTARTS: usize = 16;
+/// When restarts were that count for every row.
+const EVER: UnixMillis = UnixMillis(i64::MIN);
+
 impl Series {
     /// Notes the counters that fell: they started anew. Gives their columns.
     pub(super) fn unwrap_restarts(&mut self, row: &Row, at: UnixMillis) -> u64 {
@@ -26,7 +34,21 @@ impl Series {
                 self.restarts.push(Restart { at, column, added: fallen_by });
             }
         }
+        self.add_up_restarts();
         restarted
+    }
+
+    /// Adds the oldest restarts up where there are many.
+    fn add_up_restarts(&mut self) {
+        if self.restarts.len() <= MOST_RESTARTS {
+            return;
+        }
+        let mut times: Vec<_> =
+            self.restarts.iter().map(|r| r.at).filter(|&at| at != EVER).collect();
+        if times.len() > MOST_RESTARTS {
+            times.sort_unstable();
+            self.add_up_before(times[times.len() - KEPT_RESTARTS]);
+        }
     }
 
     /// What makes up for the restarts of a counter up to `at`.
@@ -36,18 +58,22 @@ impl Series {
         earlier.fold(0, |sum, restart| sum.wrapping_add(restart.added))
     }
 
-    /// Restarts before all that is held count alike for every row: one entry a column is enough.
+    /// Restarts before all that is held count alike for every row.
     pub(super) fn forget_old_restarts(&mut self) {
-        let Some(first) = self.chunks.first() else { return };
-        let (old, mut kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.restarts).into_iter().partition(|restart| restart.at < first);
+        if let Some(first) = self.chunks.first() {
+            self.add_up_before(first);
+        }
+    }
+
+    /// Makes one entry a column of all restarts before a moment.
+    fn add_up_before(&mut self, horizon: UnixMillis) {
+        let (old, mut kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.restarts)
+            .into_iter()
+            .partition(|restart| restart.at < horizon);
         for restart in old {
-            match kept
-                .iter_mut()
-                .find(|k| k.column == restart.column && k.at == UnixMillis(i64::MIN))
-            {
+            match kept.iter_mut().find(|k| k.column == restart.column && k.at == EVER) {
                 Some(sum) => sum.added = sum.added.wrapping_add(restart.added),
-                None => kept.push(Restart { at: UnixMillis(i64::MIN), ..restart }),
+                None => kept.push(Restart { at: EVER, ..restart }),
             }
         }
         self.restarts = kept;

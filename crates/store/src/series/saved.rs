@@ -75,6 +75,7 @@ impl Series {
             birth_step_ms: self.birth_step_ms,
             heard_at: self.heard_at,
             pushed: self.pushed,
+            ever_present: self.ever_present,
             restarts: self.restarts.clone(),
             chunks,
             lows: Vec::new(),
@@ -93,6 +94,7 @@ impl Series {
             heard_at: stored.heard_at,
             pushed: stored.pushed,
             live: false,
+            ever_present: 0,
             groups: Vec::new(),
             birth_step_ms: stored.birth_step_ms,
             last: Point::origin(stored.kind, stored.first_at, 0),
@@ -107,6 +109,7 @@ impl Series {
     pub(crate) fn restore(&mut self, stored: StoredSeries, bodies: &Arc<Bodies>, at: u32) -> u32 {
         self.heard_at = stored.heard_at;
         self.pushed = stored.pushed;
+        self.ever_present |= stored.ever_present;
         self.restarts = stored.restarts;
         self.chunks.restore_shelved(&stored.chunks, bodies, at)
     }

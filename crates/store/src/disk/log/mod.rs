@@ -1,33 +1,44 @@
 //! A log of records in files of its own folder: append, read back, drop whole files.
 //!
 //! ```text
-//! record := length (u32 LE) crc32 of the payload (u32 LE) payload
+//! record := magic (4) length (u32 LE) crc32 of the payload (u32 LE) crc32 of these 12 bytes (u32 LE) payload
 //! ```
 //!
-//! A file is named after the moment it was begun. What a crash left half written is cut off when
-//! the log is opened, and counted; so is what does not match its checksum, with all that follows it
-//! in that file.
+//! A file is named after the moment it was begun. What a crash left half written at its end is cut
+//! off when the log is opened, and counted. A damaged record costs itself alone: its header tells where
+//! the next one is, and where the header is damaged too, the next one that is whole is looked for. What
+//! is no file of the log, or cannot be read, is left alone.
 
 mod reading;
+mod record;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use kubemonitor_model::UnixMillis;
 
-use self::reading::checked_records;
-pub(super) use self::reading::{read, record_ending, records};
-use super::DiskError;
+use self::record::Header;
+pub(super) use self::{
+    reading::{Record, Scan, read, record_ending, scan},
+    record::HEADER,
+};
+use super::{DiskError, damage::Damages};
+use crate::sync::now;
 
 /// A record longer than this was never written: its length is garbage.
 const MAX_RECORD: u32 = 256 << 20;
-/// Bytes of a record before its payload.
-pub(super) const HEADER: usize = 8;
 const SUFFIX: &str = "log";
+/// Digits of a file's name.
+const DIGITS: usize = 13;
+/// No file is begun after this, the year 2200: such a name was not given by a log.
+const LAST_NAME: UnixMillis = UnixMillis(7_258_118_400_000);
 
 /// Where a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +65,7 @@ impl Place {
     }
 }
 
-/// What had to be cut off when a log was opened.
+/// What was cut off when a log was opened: records that a crash left half written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cut {
     pub(crate) files: u64,
@@ -65,62 +76,82 @@ pub(crate) struct Cut {
 #[derive(Debug)]
 pub(crate) struct Log {
     folder: PathBuf,
-    /// Bytes of each file, the one being written to last.
-    files: BTreeMap<UnixMillis, u64>,
+    /// By name, the one being written to last.
+    files: BTreeMap<UnixMillis, LogFile>,
     open: Option<(UnixMillis, File)>,
     /// How much of the open file is surely on the disk.
     synced: u64,
     /// Appended and not yet given to the kernel.
     buffer: Vec<u8>,
+    damages: Arc<Damages>,
+}
+
+/// A file of a log.
+#[derive(Clone, Copy, Debug)]
+struct LogFile {
+    bytes: u64,
+    /// When it was begun: its name, but never in the future. A name says more where the clock was
+    /// ahead, and what goes by age must not wait for that.
+    begun: UnixMillis,
 }
 
 impl Log {
     /// Opens the log in `folder`, made if need be, and visits what it holds and where, oldest first.
-    pub(crate) fn open(
+    pub(super) fn open(
         folder: PathBuf,
-        mut visit: impl FnMut(Place, &[u8]),
+        damages: &Arc<Damages>,
+        mut visit: impl FnMut(Record<'_>),
     ) -> Result<(Self, Cut), DiskError> {
-        Self::open_with(folder, |name, file, size, _| checked_records(name, file, size, &mut visit))
+        Self::open_with(folder, damages, |name, file, size| scan(name, file, size, &mut visit))
     }
 
-    /// Opens the log in `folder` and visits the place and the first bytes of each record.
-    pub(super) fn open_heads(
-        folder: PathBuf,
-        mut visit: impl FnMut(Place, &[u8]),
-    ) -> Result<(Self, Cut), DiskError> {
-        Self::open_with(folder, |name, file, size, is_newest| {
-            records(name, file, size, is_newest, &mut visit)
-        })
-    }
-
-    /// Opens the log in `folder`, made if need be. `whole` finds where the last whole record of a file
-    /// ends, and hears how long it is and whether it is the newest.
+    /// Opens the log in `folder`, made if need be. `look_through` goes through a file of so many bytes.
     pub(super) fn open_with(
         folder: PathBuf,
-        mut whole: impl FnMut(UnixMillis, &mut File, u64, bool) -> io::Result<u64>,
+        damages: &Arc<Damages>,
+        mut look_through: impl FnMut(UnixMillis, &File, u64) -> Scan,
     ) -> Result<(Self, Cut), DiskError> {
         fs::create_dir_all(&folder).map_err(|e| DiskError::io("create", &folder, e))?;
-        let mut log =
-            Self { folder, files: BTreeMap::new(), open: None, synced: 0, buffer: Vec::new() };
-        let mut cut = Cut::default();
-        let names = log.names()?;
-        for &name in &names {
-            let (path, is_newest) = (log.path(name), names.last() == Some(&name));
-            let mut read = |path: &Path| {
-                let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-                let size = file.metadata()?.len();
-                let end = whole(name, &mut file, size, is_newest)?;
-                if end < size {
-                    file.set_len(end)?;
+        let mut log = Self {
+            folder,
+            files: BTreeMap::new(),
+            open: None,
+            synced: 0,
+            buffer: Vec::new(),
+            damages: Arc::clone(damages),
+        };
+        let (mut cut, today) = (Cut::default(), now());
+        for name in log.names()? {
+            let path = log.path(name);
+            let begun = name.min(today);
+            let (file, size) = match File::open(&path).and_then(|f| Ok((f.metadata()?.len(), f))) {
+                Ok((size, file)) => (file, size),
+                Err(error) => {
+                    let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+                    damages.found(&path, 1, size, &format!("it cannot be opened: {error}"));
+                    log.files.insert(name, LogFile { bytes: size, begun });
+                    continue;
                 }
-                Ok((size, end))
             };
-            let (size, end) = read(&path).map_err(|e| DiskError::io("read", &path, e))?;
-            if end < size {
+            let found = look_through(name, &file, size);
+            let mut bytes = size;
+            if found.end < size && found.is_torn {
                 cut.files += 1;
-                cut.bytes += size - end;
+                cut.bytes += size - found.end;
+                match OpenOptions::new().write(true).open(&path).and_then(|f| f.set_len(found.end))
+                {
+                    Ok(()) => bytes = found.end,
+                    Err(error) => {
+                        tracing::warn!(path = %path.display(), %error, "a torn record stays");
+                    }
+                }
             }
-            log.files.insert(name, end);
+            if found.damaged_records > 0 {
+                let error = found.error.map(|error| format!("it cannot be read: {error}"));
+                let why = error.as_deref().unwrap_or("checksums do not match");
+                damages.found(&path, found.damaged_records, found.damaged_bytes, why);
+            }
+            log.files.insert(name, LogFile { bytes, begun });
         }
         Ok((log, cut))
     }
@@ -132,16 +163,12 @@ impl Log {
             Some((name, _)) => *name,
             None => self.begin_file(now)?,
         };
-        let length = u32::try_from(payload.len())
-            .ok()
-            .filter(|&length| length <= MAX_RECORD)
-            .ok_or(DiskError::TooLong { length: payload.len() })?;
-        let size = self.files.get(&name).copied().unwrap_or(0);
+        let header = Header::of(payload).ok_or(DiskError::Length { length: payload.len() })?;
+        let size = self.files.get(&name).map_or(0, |file| file.bytes);
         let offset = size + (self.buffer.len() + HEADER) as u64;
-        self.buffer.extend_from_slice(&length.to_le_bytes());
-        self.buffer.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
+        self.buffer.extend_from_slice(&header.to_bytes());
         self.buffer.extend_from_slice(payload);
-        Ok(Place { file: name, offset, length })
+        Ok(Place { file: name, offset, length: header.length })
     }
 
     /// Gives what was appended to the kernel, and waits until the disk has it. After an error the
@@ -157,7 +184,9 @@ impl Log {
             return Err(DiskError::io(action, &path, error));
         }
         self.synced += self.buffer.len() as u64;
-        self.files.insert(*name, self.synced);
+        if let Some(file) = self.files.get_mut(name) {
+            file.bytes = self.synced;
+        }
         self.buffer.clear();
         Ok(())
     }
@@ -193,6 +222,7 @@ impl Log {
     pub(crate) fn begin_file(&mut self, now: UnixMillis) -> Result<UnixMillis, DiskError> {
         self.sync()?;
         let last = self.files.last_key_value().map(|(&name, _)| name);
+        let now = UnixMillis(now.0.clamp(0, LAST_NAME.0));
         let name = last.map_or(now, |last| UnixMillis(now.0.max(last.0 + 1)));
         let path = self.path(name);
         let file = OpenOptions::new()
@@ -204,13 +234,19 @@ impl Log {
         File::open(&self.folder)
             .and_then(|folder| folder.sync_all())
             .map_err(|e| DiskError::io("sync", &self.folder, e))?;
-        self.files.insert(name, 0);
+        self.files.insert(name, LogFile { bytes: 0, begun: now });
         (self.open, self.synced) = (Some((name, file)), 0);
         Ok(name)
     }
 
     /// When the file being written to was begun.
     pub(crate) fn begun(&self) -> Option<UnixMillis> {
+        let (name, _) = self.open.as_ref()?;
+        Some(self.files.get(name)?.begun)
+    }
+
+    /// The file being written to.
+    pub(crate) fn open_file(&self) -> Option<UnixMillis> {
         self.open.as_ref().map(|(name, _)| *name)
     }
 
@@ -223,8 +259,8 @@ impl Log {
     /// begun before it.
     pub(crate) fn drop_before(&mut self, horizon: UnixMillis) -> Result<(), DiskError> {
         while let Some((&oldest, _)) = self.files.first_key_value() {
-            let next = self.files.keys().nth(1);
-            if next.is_none_or(|&next| next > horizon) {
+            let next = self.files.values().nth(1);
+            if next.is_none_or(|next| next.begun > horizon) {
                 break;
             }
             self.drop_file(oldest)?;
@@ -251,23 +287,25 @@ impl Log {
         Ok(())
     }
 
-    /// When the oldest file was begun.
+    /// The oldest file.
     pub(crate) fn oldest(&self) -> Option<UnixMillis> {
         self.files.first_key_value().map(|(&name, _)| name)
     }
 
     /// Bytes of all files.
     pub(crate) fn bytes(&self) -> u64 {
-        self.files.values().sum()
+        self.files.values().map(|file| file.bytes).sum()
     }
 
     fn drop_file(&mut self, name: UnixMillis) -> Result<(), DiskError> {
         let path = self.path(name);
         fs::remove_file(&path).map_err(|e| DiskError::io("remove", &path, e))?;
         self.files.remove(&name);
+        self.damages.forget(&path);
         Ok(())
     }
 
+    /// The files of the log. What else lies in its folder is left alone.
     fn names(&self) -> Result<Vec<UnixMillis>, DiskError> {
         let entries =
             fs::read_dir(&self.folder).map_err(|e| DiskError::io("list", &self.folder, e))?;
@@ -275,11 +313,11 @@ impl Log {
         for entry in entries {
             let entry = entry.map_err(|e| DiskError::io("list", &self.folder, e))?;
             let path = entry.path();
-            let stem = path.file_stem().and_then(|stem| stem.to_str());
-            if path.extension().is_some_and(|suffix| suffix == SUFFIX)
-                && let Some(name) = stem.and_then(|stem| stem.parse().ok())
-            {
-                names.push(UnixMillis(name));
+            match begun(&path).filter(|_| path.is_file()) {
+                Some(name) => names.push(name),
+                None => {
+                    tracing::warn!(path = %path.display(), "no file of the data directory; left alone");
+                }
             }
         }
         names.sort_unstable();
@@ -292,116 +330,15 @@ impl Log {
 }
 
 pub(super) fn file_name(name: UnixMillis) -> PathBuf {
-    Path::new(&format!("{:013}", name.0)).with_extension(SUFFIX)
+    Path::new(&format!("{:0DIGITS$}", name.0)).with_extension(SUFFIX)
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn opened(folder: &Path) -> (Log, Cut, Vec<Vec<u8>>) {
-        let mut records = Vec::new();
-        let (log, cut) =
-            Log::open(folder.to_owned(), |_, payload| records.push(payload.to_vec())).unwrap();
-        (log, cut, records)
-    }
-
-    #[test]
-    fn what_was_appended_is_there_after_reopening() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut log, _, records) = opened(folder.path());
-        assert!(records.is_empty());
-        log.append(b"one", UnixMillis(1000)).unwrap();
-        log.append(b"", UnixMillis(1000)).unwrap();
-        log.sync().unwrap();
-        log.begin_file(UnixMillis(1000)).unwrap();
-        log.append(b"three", UnixMillis(2000)).unwrap();
-        log.sync().unwrap();
-        let (log, cut, records) = opened(folder.path());
-        assert_eq!(records, [b"one".as_slice(), b"", b"three"]);
-        assert_eq!((cut, log.bytes()), (Cut::default(), 8 + 3 + 8 + 8 + 5));
-    }
-
-    #[test]
-    fn whole_files_leave_when_all_they_hold_is_old() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut log, ..) = opened(folder.path());
-        for at in [1000, 2000, 3000] {
-            log.begin_file(UnixMillis(at)).unwrap();
-            log.append(b"x", UnixMillis(at)).unwrap();
-        }
-        log.sync().unwrap();
-        log.drop_before(UnixMillis(2999)).unwrap();
-        assert_eq!(log.files.keys().next(), Some(&UnixMillis(2000)));
-        assert!(log.drop_oldest().unwrap());
-        assert!(!log.drop_oldest().unwrap(), "the file being written to stays");
-    }
-
-    /// Writes more than files may have, in a process of its own: the limit is the process's.
-    #[test]
-    fn nothing_is_written_behind_a_torn_record() {
-        const FOLDER: &str = "KEPT_IN";
-        if let Ok(folder) = std::env::var(FOLDER) {
-            return write_until_refused(Path::new(&folder));
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let test = "disk::log::tests::nothing_is_written_behind_a_torn_record";
-        let status = std::process::Command::new("sh")
-            // Blocks of 512 bytes; the signal that comes with the limit is ignored.
-            .args(["-c", "trap '' XFSZ; ulimit -f 2; exec \"$0\" --exact \"$1\""])
-            .arg(std::env::current_exe().unwrap())
-            .arg(test)
-            .env(FOLDER, folder.path())
-            .stdout(std::process::Stdio::null())
-            .status();
-        assert!(status.unwrap().success());
-        let (_, cut, records) = opened(folder.path());
-        assert_eq!(cut, Cut::default(), "the torn record was cut off at once");
-        assert_eq!(records.iter().map(|r| r[0]).collect::<Vec<_>>(), [1, 3]);
-    }
-
-    fn write_until_refused(folder: &Path) {
-        let (mut log, ..) = opened(folder);
-        let mut written = |number: u8, length| {
-            log.append(&vec![number; length], UnixMillis(7)).unwrap();
-            log.sync()
-        };
-        written(1, 600).unwrap();
-        let error = written(2, 600).unwrap_err();
-        assert!(matches!(error, DiskError::Io { action: "write", .. }), "{error}");
-        written(3, 600).unwrap();
-    }
-
-    proptest! {
-        #[test]
-        fn a_broken_tail_is_cut_and_all_before_it_stays(
-            records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 1..20),
-            at in any::<prop::sample::Index>(),
-            flip in any::<bool>(),
-        ) {
-            let folder = tempfile::tempdir().unwrap();
-            let (mut log, ..) = opened(folder.path());
-            let mut ends = vec![0];
-            for record in &records {
-                log.append(record, UnixMillis(7)).unwrap();
-                ends.push(ends.last().unwrap() + HEADER + record.len());
-            }
-            log.sync().unwrap();
-            let path = folder.path().join("0000000000007.log");
-            let mut bytes = fs::read(&path).unwrap();
-            let at = at.index(bytes.len());
-            if flip { bytes[at] ^= 0x40 } else { bytes.truncate(at) }
-            fs::write(&path, &bytes).unwrap();
-            let whole = ends.iter().filter(|&&end| end <= at).count() - 1;
-            let (mut log, _, kept) = opened(folder.path());
-            prop_assert_eq!(&kept, &records[..whole]);
-            log.append(b"more", UnixMillis(8)).unwrap();
-            log.sync().unwrap();
-            let (_, cut, kept) = opened(folder.path());
-            prop_assert_eq!(kept.len(), whole + 1);
-            prop_assert_eq!(cut, Cut::default());
-        }
-    }
+/// When a file was begun, as its name says; `None` where that is no name of a log's file.
+pub(super) fn begun(path: &Path) -> Option<UnixMillis> {
+    let stem = path.file_stem()?.to_str()?;
+    let is_named = path.extension()? == SUFFIX
+        && stem.len() == DIGITS
+        && stem.bytes().all(|byte| byte.is_ascii_digit());
+    let name = UnixMillis(stem.parse().ok().filter(|_| is_named)?);
+    (name < LAST_NAME).then_some(name)
 }

@@ -1,103 +1,204 @@
-//! Finding the records of a file.
+//! Finding the records of a file, whatever has become of it.
 
-use std::{
-    fs::File,
-    io::{self, BufReader, Read},
-    os::unix::fs::FileExt,
-    path::Path,
-};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 use kubemonitor_model::UnixMillis;
 
-use super::{HEADER, MAX_RECORD, Place, file_name};
+use super::{
+    Place, file_name,
+    record::{HEADER, Header, MAGIC, payload},
+};
 use crate::disk::DiskError;
 
-/// Bytes of a record that [`heads`] looks at.
-const HEAD: usize = 512;
-/// Bytes that are read at a time where a file is gone through.
+/// Bytes that are read at a time: a disk that has rested gives long reads a hundred times faster than
+/// short ones here and there.
 const READ_AT_ONCE: usize = 4 << 20;
+/// Where long reads fail, what can be had is read in pieces of this size.
+const PAGE: usize = 4096;
+/// Pages that may fail before a file is given up: a failing disk can take seconds for each.
+const FAILING_PAGES: u32 = 16;
+/// Bytes that are searched at a time for the next record.
+const SEARCHED_AT_ONCE: usize = 64 << 10;
 
-/// Visits the place and the first bytes of each record of a file; gives where the last whole one ends.
-/// The newest file is read whole, as only there a crash can have torn something; of the others, what
-/// lies between is not looked at: its checksum is, when it is read.
-pub(in crate::disk) fn records(
-    name: UnixMillis,
-    file: &mut File,
-    size: u64,
-    is_newest: bool,
-    mut visit: impl FnMut(Place, &[u8]),
-) -> io::Result<u64> {
-    if is_newest {
-        let first = |place, payload: &[u8]| visit(place, &payload[..payload.len().min(HEAD)]);
-        checked_records(name, file, size, first)
-    } else {
-        heads(name, file, size, visit)
+/// A record that was found.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::disk) struct Record<'a> {
+    pub(in crate::disk) place: Place,
+    pub(in crate::disk) payload: &'a [u8],
+    /// The payload matches its checksum.
+    pub(in crate::disk) is_whole: bool,
+}
+
+/// What a file holds beside whole records.
+#[derive(Debug, Default)]
+pub(in crate::disk) struct Scan {
+    /// Where the last record ends.
+    pub(in crate::disk) end: u64,
+    /// What follows is what a crash leaves: the beginning of a record, or zeros.
+    pub(in crate::disk) is_torn: bool,
+    /// Records that are damaged, and stretches in which there must have been some.
+    pub(in crate::disk) damaged_records: u64,
+    pub(in crate::disk) damaged_bytes: u64,
+    /// Why some of it could not be read.
+    pub(in crate::disk) error: Option<io::Error>,
+}
+
+impl Scan {
+    fn damaged(&mut self, bytes: u64) {
+        self.damaged_records += 1;
+        self.damaged_bytes += bytes;
     }
 }
 
-/// Visits the first bytes of each record of a file; gives where the last whole one ends. All of the
-/// file goes by: a disk that has rested gives long reads a hundred times faster than short ones here
-/// and there, and what is read now is at hand when it is asked for.
-fn heads(
+/// Visits all records of a file. A damaged one costs itself alone: behind it, the next header whose
+/// checksum holds is looked for.
+pub(in crate::disk) fn scan(
     name: UnixMillis,
     file: &File,
     size: u64,
-    mut visit: impl FnMut(Place, &[u8]),
-) -> io::Result<u64> {
-    let (mut end, mut head) = (0, [0; HEADER + HEAD]);
-    let mut reader = BufReader::with_capacity(READ_AT_ONCE, file);
-    loop {
-        let wanted = (HEADER + HEAD).min(usize::try_from(size - end).unwrap_or(usize::MAX));
-        let head = &mut head[..wanted];
-        reader.read_exact(head)?;
-        let Some((length, rest)) = head.split_first_chunk() else { return Ok(end) };
-        let length = u32::from_le_bytes(*length);
-        let next = end + HEADER as u64 + u64::from(length);
-        if length > MAX_RECORD || next > size || rest.len() < 4 {
-            return Ok(end);
+    mut visit: impl FnMut(Record<'_>),
+) -> Scan {
+    let mut window = Window { file, size, start: 0, bytes: Vec::new(), failed: 0, error: None };
+    let (mut scan, mut at) = (Scan::default(), 0);
+    while at < window.size {
+        if let Some(header) = window.header(at) {
+            let record = window.get(at, header.record_length());
+            let payload = &record[HEADER..];
+            let place = Place { file: name, offset: at + HEADER as u64, length: header.length };
+            let is_whole = header.matches(payload);
+            visit(Record { place, payload, is_whole });
+            if !is_whole {
+                scan.damaged(header.record_length() as u64);
+            }
+            at += header.record_length() as u64;
+            scan.end = at;
+        } else if let Some(next) = window.next_header(at + 1) {
+            scan.damaged(next - at);
+            at = next;
+        } else {
+            // What cannot be read looks like zeros, and must not be cut off.
+            scan.is_torn = window.is_torn(at) && window.error.is_none();
+            if !scan.is_torn {
+                scan.damaged(window.size - at);
+            }
+            break;
         }
-        let place = Place { file: name, offset: end + HEADER as u64, length };
-        visit(place, &rest[4..rest.len().min(4 + length as usize)]);
-        // No file is as long as what this could not say.
-        reader.seek_relative((next - end).cast_signed() - wanted.cast_signed() as i64)?;
-        end = next;
+    }
+    scan.error = window.error;
+    if window.size < size {
+        // The file was given up half way: what lies behind is not known.
+        scan.damaged(size - window.size);
+        scan.is_torn = false;
+    }
+    scan
+}
+
+/// The part of a file that is held in memory, moving on.
+struct Window<'a> {
+    file: &'a File,
+    /// How far the file can be read.
+    size: u64,
+    start: u64,
+    bytes: Vec<u8>,
+    failed: u32,
+    error: Option<io::Error>,
+}
+
+impl Window<'_> {
+    /// So many bytes from a place on, or as many as there are.
+    fn get(&mut self, at: u64, length: usize) -> &[u8] {
+        let end = at.saturating_add(length as u64).min(self.size);
+        let held_to = self.start + self.bytes.len() as u64;
+        if at < self.start || end > held_to {
+            if (self.start..=held_to).contains(&at) {
+                self.bytes.drain(..to_usize(at - self.start));
+            } else {
+                self.bytes.clear();
+            }
+            self.start = at;
+            let wanted = (length.max(READ_AT_ONCE) as u64).min(self.size.saturating_sub(at));
+            self.fill(to_usize(wanted));
+        }
+        let from = to_usize(at - self.start).min(self.bytes.len());
+        let to = to_usize(end.saturating_sub(self.start)).clamp(from, self.bytes.len());
+        &self.bytes[from..to]
+    }
+
+    /// Reads on until so many bytes are held. Pages that cannot be read count as zeros.
+    fn fill(&mut self, wanted: usize) {
+        let held = self.bytes.len();
+        self.bytes.resize(wanted.max(held), 0);
+        let offset = self.start + held as u64;
+        let Err(error) = self.file.read_exact_at(&mut self.bytes[held..], offset) else { return };
+        self.error.get_or_insert(error);
+        let pages = self.bytes[held..].chunks_mut(PAGE);
+        for (offset, page) in (offset..).step_by(PAGE).zip(pages) {
+            if self.failed > FAILING_PAGES {
+                self.size = self.size.min(offset);
+                break;
+            }
+            if self.file.read_exact_at(page, offset).is_err() {
+                page.fill(0);
+                self.failed += 1;
+            }
+        }
+        self.bytes.truncate(to_usize(self.size.saturating_sub(self.start)));
+    }
+
+    /// The header at a place whose record lies in the file as a whole.
+    fn header(&mut self, at: u64) -> Option<Header> {
+        let header = Header::parse(self.get(at, HEADER))?;
+        (at + header.record_length() as u64 <= self.size).then_some(header)
+    }
+
+    /// Where the next such header is.
+    fn next_header(&mut self, mut at: u64) -> Option<u64> {
+        while at + (HEADER as u64) < self.size {
+            let bytes = self.get(at, SEARCHED_AT_ONCE);
+            if bytes.is_empty() {
+                return None;
+            }
+            match bytes.iter().position(|&byte| byte == MAGIC[0]) {
+                None => at += bytes.len() as u64,
+                Some(place) => {
+                    at += place as u64;
+                    if self.header(at).is_some() {
+                        return Some(at);
+                    }
+                    at += 1;
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether what follows is the beginning of one record, or zeros, to the end of the file.
+    fn is_torn(&mut self, at: u64) -> bool {
+        let head = self.get(at, HEADER);
+        let is_cut = if head.len() < HEADER {
+            let magic = head.len().min(MAGIC.len());
+            head[..magic] == MAGIC[..magic]
+        } else {
+            Header::parse(head).is_some()
+        };
+        is_cut || self.is_zero(at)
+    }
+
+    fn is_zero(&mut self, mut at: u64) -> bool {
+        while at < self.size {
+            let bytes = self.get(at, SEARCHED_AT_ONCE);
+            if bytes.is_empty() || bytes.iter().any(|&byte| byte != 0) {
+                return false;
+            }
+            at += bytes.len() as u64;
+        }
+        true
     }
 }
 
-/// Visits the records of a file that match their checksums, whole; gives where the last one ends.
-pub(super) fn checked_records(
-    name: UnixMillis,
-    file: &mut File,
-    size: u64,
-    mut visit: impl FnMut(Place, &[u8]),
-) -> io::Result<u64> {
-    // Of the file, what comes after `end` and was read so far.
-    let (mut buffer, mut filled, mut end) = (vec![0; READ_AT_ONCE], 0, 0);
-    loop {
-        let read = file.read(&mut buffer[filled..])?;
-        filled += read;
-        let mut taken = 0;
-        while let Some(payload) = record_at(&buffer[..filled], taken) {
-            let offset = end + (taken + HEADER) as u64;
-            // A record is at most as long as its header can say.
-            let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-            visit(Place { file: name, offset, length }, payload);
-            taken += HEADER + payload.len();
-        }
-        end += taken as u64;
-        buffer.copy_within(taken..filled, 0);
-        filled -= taken;
-        let wanted = buffer[..filled]
-            .first_chunk()
-            .map_or(HEADER, |length| HEADER + u32::from_le_bytes(*length) as usize);
-        // It is here and does not match, or is longer than what there is.
-        if wanted <= filled && filled >= HEADER || end + wanted as u64 > size || read == 0 {
-            return Ok(end);
-        }
-        if wanted > buffer.len() {
-            buffer.resize(wanted, 0);
-        }
-    }
+/// Of lengths that were compared with that of a buffer.
+fn to_usize(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
 }
 
 /// Reads a record of the log in `folder`; `None` when its file was dropped meanwhile.
@@ -110,8 +211,11 @@ pub(crate) fn read(folder: &Path, place: Place) -> Result<Option<Vec<u8>>, DiskE
     };
     file.read_exact_at(&mut record, place.offset - HEADER as u64)
         .map_err(|e| DiskError::io("read", &path, e))?;
-    let broken = || DiskError::Decode(format!("a record of {}", path.display()));
-    record_at(&record, 0).map(<[u8]>::to_vec).map(Some).ok_or_else(broken)
+    if payload(&record).is_none() {
+        return Err(DiskError::Decode(format!("a record of {}", path.display())));
+    }
+    record.drain(..HEADER);
+    Ok(Some(record))
 }
 
 /// The payload of so many bytes of the record that ends where the file does; `None` where there is none
@@ -122,22 +226,18 @@ pub(in crate::disk) fn record_ending(
     length: u32,
 ) -> io::Result<Option<Vec<u8>>> {
     let length_of_record = HEADER as u64 + u64::from(length);
-    let Some(start) = size.checked_sub(length_of_record).filter(|_| length <= MAX_RECORD) else {
+    let Some(start) = size.checked_sub(length_of_record) else { return Ok(None) };
+    // The header first: a length that is nothing but chance must not take memory.
+    let mut header = [0; HEADER];
+    file.read_exact_at(&mut header, start)?;
+    if Header::parse(&header).is_none_or(|header| header.length != length) {
         return Ok(None);
-    };
+    }
     let mut record = vec![0; HEADER + length as usize];
     file.read_exact_at(&mut record, start)?;
-    if record_at(&record, 0).is_none_or(|payload| payload.len() != length as usize) {
+    if payload(&record).is_none() {
         return Ok(None);
     }
     record.drain(..HEADER);
     Ok(Some(record))
-}
-
-fn record_at(bytes: &[u8], offset: usize) -> Option<&[u8]> {
-    let (length, rest) = bytes.get(offset..)?.split_first_chunk()?;
-    let (checksum, rest) = rest.split_first_chunk()?;
-    let length = u32::from_le_bytes(*length);
-    let payload = rest.get(..length as usize).filter(|_| length <= MAX_RECORD)?;
-    (crc32fast::hash(payload) == u32::from_le_bytes(*checksum)).then_some(payload)
 }
