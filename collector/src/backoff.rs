@@ -115,7 +115,7 @@ mod tests {
             while at < back {
                 at += wait(&mut backoff);
             }
-            at - back
+            at.saturating_sub(back)
         };
         (0..5000).map(first_after).collect()
     }

@@ -4,7 +4,6 @@ use std::{
     error::Error,
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -15,19 +14,15 @@ use hyper::{
     body::Incoming,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT},
 };
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client as HttpClient, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
 use kubemonitor_model::told;
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
 use tokio::time::timeout;
 
-use crate::{Settings, outbox::Frame, token::Token};
+use crate::{Settings, outbox::Frame, token::Token, trust};
 
 const USER_AGENT_VALUE: HeaderValue =
     HeaderValue::from_static(concat!("kubemonitor-collector/", env!("CARGO_PKG_VERSION")));
@@ -82,6 +77,15 @@ pub enum ClientError {
     Tls(#[from] rustls::Error),
 }
 
+/// Reads a file that an option names.
+pub(crate) fn read_named(path: &Path, option: &'static str) -> Result<Vec<u8>, ClientError> {
+    fs::read(path).map_err(|source| ClientError::Unreadable {
+        path: path.to_owned(),
+        option,
+        source,
+    })
+}
+
 /// What became of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -133,7 +137,7 @@ impl Client {
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(settings)?)
+            .with_tls_config(trust::tls(settings)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
@@ -230,40 +234,10 @@ fn one_line(text: &[u8]) -> String {
     words.join(" ").chars().filter(|c| !c.is_control()).take(LONGEST_DETAIL).collect()
 }
 
-/// Whom to trust. For plain HTTP nobody: the system's certificates would take a megabyte for nothing.
-fn tls(settings: &Settings) -> Result<ClientConfig, ClientError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let builder = match &settings.ca_file {
-        _ if !settings.server.is_https() => builder.with_root_certificates(RootCertStore::empty()),
-        Some(path) => builder.with_root_certificates(certificates(path)?),
-        None => builder.with_native_roots().map_err(ClientError::NoSystemCertificates)?,
-    };
-    Ok(builder.with_no_client_auth())
-}
-
-fn certificates(path: &Path) -> Result<RootCertStore, ClientError> {
-    let pem = read(path, "`--ca-file` (API_CA_FILE)")?;
-    let refusal = |detail| ClientError::NoCertificate { path: path.to_owned(), detail };
-    let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| refusal(format!(": {error}")))?;
-        store.add(certificate).map_err(|error| refusal(format!(": {error}")))?;
-    }
-    if store.is_empty() { Err(refusal(String::new())) } else { Ok(store) }
-}
-
-fn read(path: &Path, option: &'static str) -> Result<Vec<u8>, ClientError> {
-    fs::read(path).map_err(|source| ClientError::Unreadable {
-        path: path.to_owned(),
-        option,
-        source,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use kubemonitor_model::{Tick, UnixMillis};
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use rustls::{ServerConfig, pki_types::PrivateKeyDer};
@@ -424,25 +398,5 @@ mod tests {
         let why = why(client.post(&frame()).await);
         assert!(why.contains("certificate"), "{why}");
         assert_eq!(server.received().len(), 1);
-    }
-
-    #[test]
-    fn unusable_files_are_named_with_their_option() {
-        let (https, http) = (settings("https://localhost"), settings("http://localhost"));
-        let (empty, garbage) = (file(""), file("-----BEGIN CERTIFICATE-----\n!"));
-        let path = |file: &NamedTempFile| Some(file.path().to_owned());
-        let missing = || Some(PathBuf::from("/nonexistent"));
-        for (settings, option) in [
-            (Settings { ca_file: missing(), ..https.clone() }, "--ca-file"),
-            (Settings { ca_file: path(&empty), ..https.clone() }, "--ca-file"),
-            (Settings { ca_file: path(&garbage), ..https }, "--ca-file"),
-            (Settings { token_file: missing(), ..http.clone() }, "--token-file"),
-            (Settings { token_file: path(&empty), ..http.clone() }, "--token-file"),
-            (Settings { token_file: path(&file("two words")), ..http }, "--token-file"),
-        ] {
-            let file = settings.ca_file.iter().chain(&settings.token_file).next().expect("a file");
-            let error = Client::new(&settings).map(drop).expect_err("a refusal").to_string();
-            assert!(error.contains(option) && error.contains(&*file.to_string_lossy()), "{error}");
-        }
     }
 }

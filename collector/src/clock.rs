@@ -48,8 +48,8 @@ impl SteadyClock {
     /// The clock of a process that begins now. Machines without a clock of their own boot at the same
     /// wall time again and again: the identity of the boot tells them apart.
     pub(crate) fn start(wall: UnixMicros, since_boot: Duration, boot_id: Option<&[u8]>) -> Self {
-        let booted_us = wall.0.saturating_sub(micros(since_boot));
-        let booted_s = booted_us.saturating_add(500_000).div_euclid(1_000_000);
+        let boot_us = wall.0.saturating_sub(micros(since_boot));
+        let booted_s = boot_us.saturating_add(500_000).div_euclid(1_000_000);
         let mut hasher = DefaultHasher::new();
         (booted_s, boot_id).hash(&mut hasher);
         let [a, b, c, d, ..] = hasher.finish().to_be_bytes();

@@ -136,7 +136,8 @@ mod tests {
             rows.push(row);
         }
         for unit in 0..units {
-            let mut row = entity(&format!("unit-{unit}.service"), filled(EntityKind::Unit, 1 << 40));
+            let mut row =
+                entity(&format!("unit-{unit}.service"), filled(EntityKind::Unit, 1 << 40));
             row.row.set(Metric::CpuUsage, Some(if unit % 3 == 0 { 1 << 40 } else { 7 }));
             rows.push(row);
         }

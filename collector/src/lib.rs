@@ -25,6 +25,7 @@ mod test_server;
 mod ticker;
 mod ticks;
 mod token;
+mod trust;
 
 pub use client::ClientError;
 pub use config::{Args, ConfigError, Settings};

@@ -68,7 +68,8 @@ impl Ticks {
             // Set forward right after a tick.
             self.next_us = following;
         }
-        let ahead = Duration::from_micros(self.next_us.saturating_sub(now.wall.0).max(0).unsigned_abs());
+        let ahead =
+            Duration::from_micros(self.next_us.saturating_sub(now.wall.0).max(0).unsigned_abs());
         // How long to wait at most. A clock that was set back by little is waited for, so that no tick
         // comes twice; by more than an interval, its new time holds.
         let patience = if ahead > self.interval { self.interval } else { self.interval * 2 };

@@ -2,7 +2,6 @@
 //! kubelet does with the tokens of service accounts.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,7 +9,7 @@ use std::{
 use hyper::header::HeaderValue;
 use tokio::time::Instant;
 
-use crate::ClientError;
+use crate::{ClientError, client::read_named};
 
 /// How often the file is read. Kubelet replaces tokens when a fifth of their life is left, two minutes
 /// at the least.
@@ -53,11 +52,7 @@ impl Token {
 }
 
 fn header_from(path: &Path) -> Result<HeaderValue, ClientError> {
-    let token = fs::read(path).map_err(|source| ClientError::Unreadable {
-        path: path.to_owned(),
-        option: "`--token-file` (API_TOKEN_FILE)",
-        source,
-    })?;
+    let token = read_named(path, "`--token-file` (API_TOKEN_FILE)")?;
     let token = token.trim_ascii();
     let refusal = || ClientError::NoToken(path.to_owned());
     if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
@@ -72,7 +67,7 @@ fn header_from(path: &Path) -> Result<HeaderValue, ClientError> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::{fs, os::unix::fs::symlink};
 
     use super::*;
 

@@ -69,19 +69,26 @@ fn right_after_a_late_tick_there_is_none() {
 #[test]
 fn a_clock_set_forward_gives_one_tick_and_no_burst() {
     let hour = 3_600_000;
-    let moments = [moment(12_000, 0), moment(15_000, 0), moment(20_000, hour), moment(20_001, hour)];
+    let moments =
+        [moment(12_000, 0), moment(15_000, 0), moment(20_000, hour), moment(20_001, hour)];
     assert_eq!(poll_moments(&moments), [wait(3_000), tick(15_000), tick(3_620_000), wait(4_999)]);
 }
 
 #[test]
 fn a_clock_set_forward_right_after_a_tick_waits_for_the_next() {
-    let moments = [moment(12_000, 0), moment(15_000, 0), moment(15_003, 3_599_997), moment(20_003, 3_599_997)];
+    let moments = [
+        moment(12_000, 0),
+        moment(15_000, 0),
+        moment(15_003, 3_599_997),
+        moment(20_003, 3_599_997),
+    ];
     assert_eq!(poll_moments(&moments), [wait(3_000), tick(15_000), wait(5_000), tick(3_620_000)]);
 }
 
 #[test]
 fn a_clock_set_back_a_little_repeats_no_tick() {
-    let moments = [moment(12_000, 0), moment(15_001, 0), moment(20_000, -1_000), moment(21_000, -1_000)];
+    let moments =
+        [moment(12_000, 0), moment(15_001, 0), moment(20_000, -1_000), moment(21_000, -1_000)];
     assert_eq!(poll_moments(&moments), [wait(3_000), tick(15_000), wait(1_000), tick(20_000)]);
 }
 

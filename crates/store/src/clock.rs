@@ -194,7 +194,7 @@ impl ReadTimes {
         };
         let bases = (0..MOST_BASES).zip(&self.bases);
         // The newest one of those that fit, as it nearly always does.
-        let fitting = bases.filter_map(|(place, base)| Some((place, beyond(base)?))).last();
+        let fitting = bases.rev().find_map(|(place, base)| Some((place, beyond(base)?)));
         let (base, beyond) = fitting.unwrap_or_else(|| {
             let place = u8::try_from(self.bases.len()).unwrap_or(MOST_BASES);
             if place < MOST_BASES {
@@ -345,9 +345,8 @@ mod tests {
             times.note(ReadTime { clock, ..time(number * 5000, 0) });
         }
         assert_eq!(times.bases.len(), usize::from(MOST_BASES));
-        let elapsed = |tick: i64| {
-            times.elapsed_us(UnixMillis(tick * 5000), UnixMillis((tick + 1) * 5000))
-        };
+        let elapsed =
+            |tick: i64| times.elapsed_us(UnixMillis(tick * 5000), UnixMillis((tick + 1) * 5000));
         assert_eq!([elapsed(0), elapsed(1), elapsed(1000)], [5_000_000, 0, 0]);
     }
 }

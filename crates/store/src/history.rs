@@ -284,12 +284,7 @@ fn last_archived_sum(disk: &Disk, level: Level, key: &str) -> Option<RolledSum> 
     archived_sums(disk, level, key, TimeRange { from: until, to: until }).pop()
 }
 
-fn samples(
-    kind: EntityKind,
-    points: &[Point],
-    range: TimeRange,
-    times: &ReadTimes,
-) -> Vec<Sample> {
+fn samples(kind: EntityKind, points: &[Point], range: TimeRange, times: &ReadTimes) -> Vec<Sample> {
     let mut before: Option<(UnixMillis, Counted)> = None;
     let mut samples = Vec::new();
     for point in points {

@@ -17,6 +17,22 @@ fn tick(number: i64, ahead_ms: i64) -> Tick {
 }
 
 #[test]
+fn what_is_newborn_was_born_since_the_tick_before_however_long_ago_that_was() {
+    let store = Store::new(Settings::default());
+    store.ingest(&tick_of("node-1", 0, []), at(0)).unwrap();
+    // The collector came two steps late, and the pod has used half a CPU since.
+    let mut born = Tick { sequence: 1, ..tick(3, 0) };
+    born.rows[0].newborn = true;
+    store.ingest(&born, at(3)).unwrap();
+    let node = "node-1".parse().unwrap();
+    let find = |view: &kubemonitor_store::NodeView<'_>| {
+        view.find(EntityKind::Pod, &pod(1)).map(|series| series.latest())
+    };
+    let latest = store.node(&node, find).flatten().unwrap();
+    assert_eq!(latest.rates.per_second(Metric::CpuUsage), Some(500_000_000.0));
+}
+
+#[test]
 fn a_clock_that_is_set_forward_leaves_the_rates_of_buckets_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let disk =

@@ -28,7 +28,7 @@ fn a_node_with_thousands_of_units_and_a_thousand_pods_is_taken_whole() {
     let server = ServerBuilder::new(SERVER).start();
     let (pods, units) = (1000, 10_000);
     let frame = node_of(pods, units);
-    assert!((2 << 20..MAX_FRAME_BYTES).contains(&frame.len()), "{} bytes", frame.len());
+    assert!((1 << 20..MAX_FRAME_BYTES).contains(&frame.len()), "{} bytes", frame.len());
     let reply = server.frame(&frame);
     assert_eq!(reply.status, 200, "{}", reply.text());
     let node = server.json("/api/nodes/worker-1");

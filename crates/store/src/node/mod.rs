@@ -118,6 +118,7 @@ impl Node {
         self.seal_if_due(state, now, registry);
         state.read_times.note(ReadTime::of(tick).told_from(at));
         state.interval_ms = u32::try_from(placing::interval_ms(tick)).unwrap_or(5000);
+        state.since_previous_ms = state.read_since_previous_ms(tick, at);
         let mut outcome = Outcome::default();
         for (place, entity) in tick.rows.iter().enumerate() {
             let parent = || tick.rows.get(entity.parent? as usize).map(|pod| pod.id.clone());
