@@ -330,7 +330,9 @@ mod tests {
                 ReadTime { clock, ..time(number * 5000, delay_us) }
             })
             .collect();
-        noted.iter().for_each(|&time| assert!(times.note(time)));
+        for &time in &noted {
+            assert!(times.note(time));
+        }
         assert_eq!(times.since(UnixMillis(i64::MIN)), noted);
         times.drop_before(UnixMillis(990 * 5000));
         assert_eq!(times.since(UnixMillis(i64::MIN)), noted[990..]);
