@@ -219,11 +219,11 @@ fn describe_pages(document: &mut Value) {
     for (_, path) in paths {
         let parameters = path["get"]["parameters"].as_array().cloned().unwrap_or_default();
         let has = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
-        let described = &mut path["get"]["responses"]["200"]["headers"];
         if has("limit") {
-            *described = headers.clone();
+            path["get"]["responses"]["200"]["headers"] = headers.clone();
         }
         if has("window") {
+            let described = &mut path["get"]["responses"]["200"]["headers"];
             described["X-Kubemonitor-Incomplete"] = header(
                 "What the span may lack because it is damaged on the server's disk; not where all is well.",
             );

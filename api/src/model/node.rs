@@ -199,7 +199,7 @@ mod tests {
         let sample = NodeSample::new(facts().past(), &reading(&[], None));
         let json = serde_json::to_value(sample).unwrap();
         let fields = json.as_object().unwrap();
-        assert_eq!(fields.len(), 26);
+        assert_eq!(fields.len(), 28);
         let known: Vec<&String> =
             fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name).collect();
         assert_eq!(known, ["timestamp", "node_name"]);

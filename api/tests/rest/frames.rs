@@ -52,14 +52,16 @@ async fn what_is_no_frame_is_refused_with_where_it_goes_wrong() {
 }
 
 #[tokio::test]
-async fn a_frame_from_the_future_or_too_late_is_refused() {
+async fn a_frame_whose_time_has_not_come_is_for_later_and_one_too_late_is_refused() {
     let server = Running::start().await;
     let headers = [("content-type", kubemonitor_frame::CONTENT_TYPE)];
     server.tick(&tick("n", recent(0), vec![node("n", &[])])).await;
-    for intervals_ago in [-1000, 1000] {
+    for (intervals_ago, status, kind) in [(-1000, 425, "frame-time"), (1000, 400, "refused-sample")]
+    {
         let body = crate::support::frame(&tick("n", recent(intervals_ago), vec![node("n", &[])]));
         let reply = send(server.address, "POST", "/api/frames", &headers, body).await;
-        assert_eq!(reply.problem(400)["type"], "urn:kubemonitor:problem:refused-sample");
+        let kind = format!("urn:kubemonitor:problem:{kind}");
+        assert_eq!(reply.problem(status)["type"], kind);
     }
 }
 

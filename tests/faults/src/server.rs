@@ -56,11 +56,37 @@ impl ServerBuilder {
         self
     }
 
+    /// Starts it where it must not come to serve. Gives what it said.
+    ///
+    /// # Panics
+    /// If it serves, or does not end by itself within a minute.
+    pub fn refused(&self) -> String {
+        let mut server = self.spawn();
+        let began = Instant::now();
+        loop {
+            if let Some(status) = server.child.try_wait().expect("it is ours") {
+                assert!(!status.success(), "it ended as if all were well");
+                // The reader of its log may be a moment behind.
+                thread::sleep(Duration::from_millis(100));
+                return server.log();
+            }
+            let log = server.log();
+            assert!(!log.contains("serving") && began.elapsed() < START, "it serves:\n{log}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Starts it and waits until it serves.
     ///
     /// # Panics
     /// If it ends, or does not serve within a minute; with what it said.
     pub fn start(&self) -> Server {
+        let mut server = self.spawn();
+        server.address = server.wait_for_address();
+        server
+    }
+
+    fn spawn(&self) -> Server {
         let mut child = Command::new(&self.program)
             .args(&self.options)
             .envs(self.environment.iter().cloned())
@@ -79,9 +105,7 @@ impl ServerBuilder {
                 log.push('\n');
             }
         });
-        let mut server = Server { child, log, address: ([127, 0, 0, 1], 0).into() };
-        server.address = server.wait_for_address();
-        server
+        Server { child, log, address: ([127, 0, 0, 1], 0).into() }
     }
 }
 
@@ -151,9 +175,16 @@ impl Server {
     /// # Panics
     /// If it gives no HTTP answer.
     pub fn frame(&self, frame: &[u8]) -> Reply {
-        Request::post("/api/frames", kubemonitor_frame::CONTENT_TYPE, frame)
-            .send(self.address)
+        self.try_frame(frame)
             .unwrap_or_else(|error| panic!("a frame: {error}; the server said:\n{}", self.log()))
+    }
+
+    /// Sends a frame to a server that may be gone.
+    ///
+    /// # Errors
+    /// If the connection fails.
+    pub fn try_frame(&self, frame: &[u8]) -> std::io::Result<Reply> {
+        Request::post("/api/frames", kubemonitor_frame::CONTENT_TYPE, frame).send(self.address)
     }
 
     /// Memory that it has in RAM, in bytes (`VmRSS`).
