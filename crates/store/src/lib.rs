@@ -10,6 +10,8 @@ mod chunk;
 mod clock;
 mod codec;
 mod disk;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod group;
 mod group_rollup;
 mod history;

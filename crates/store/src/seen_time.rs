@@ -157,7 +157,10 @@ impl SeenTime {
         } else {
             // Before the jump, collectors had this time and not the one that was believed here.
             let ever = i64::MIN;
-            if self.agrees(offset_ms, ever, clocks) && !self.agrees(self.offset_ms, ever, clocks) {
+            if self.doubt.is_none()
+                && self.agrees(offset_ms, ever, clocks)
+                && !self.agrees(self.offset_ms, ever, clocks)
+            {
                 return self.believe(offset_ms, by_ms);
             }
             tracing::warn!(

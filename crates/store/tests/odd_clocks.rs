@@ -218,15 +218,16 @@ fn two_ticks_of_one_time_are_never_both_kept() {
 #[test]
 fn a_clock_that_was_hours_ahead_together_with_the_servers_is_believed_too() {
     let store = Store::new(Settings::default());
+    ingest_off(&store, 0..3, 0);
     let wrong = 5 * 60 * MINUTE;
-    for number in 0..3 {
+    for number in 3..6 {
         let at = START + wrong + number * STEP;
         store.ingest(&tick("a", number.unsigned_abs(), at, 1), UnixMillis(at)).unwrap();
     }
     // Both clocks are right now, and the collector was started anew.
-    let restarted = Tick { instance: 2, ..tick("a", 0, START, 2) };
-    store.ingest(&restarted, UnixMillis(START)).unwrap();
-    assert_eq!(times(&store, "a"), [0]);
+    let restarted = Tick { instance: 2, ..tick("a", 0, START + 6 * STEP, 2) };
+    store.ingest(&restarted, UnixMillis(START + 6 * STEP)).unwrap();
+    assert_eq!(times(&store, "a"), steps([0, 1, 2, 6]));
 }
 
 #[test]

@@ -145,6 +145,20 @@ impl Block {
     }
 }
 
+#[cfg(fuzzing)]
+impl Block {
+    /// The block of a head that is not compressed, each of whose chunks has the same few bytes.
+    pub(crate) fn of_plain_head(plain: &[u8]) -> Result<Self, DiskError> {
+        let mut block: Self =
+            postcard::from_bytes(plain).map_err(|e| DiskError::Decode(e.to_string()))?;
+        let bytes = &plain[..plain.len().min(200)];
+        for chunk in block.series.iter_mut().flat_map(StoredSeries::all_chunks_mut) {
+            chunk.bytes = bytes.to_vec();
+        }
+        Ok(block)
+    }
+}
+
 /// The node's name, as a record's first bytes tell; whether they are whole is not known.
 pub(crate) fn node_of(record: &[u8]) -> Result<&str, DiskError> {
     let head = record.get(PREFIX..).and_then(name_and_rest);

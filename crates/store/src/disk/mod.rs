@@ -142,3 +142,20 @@ pub(crate) fn unpacked(packed: &[u8], dictionary: &[u8]) -> Result<Vec<u8>, Disk
     lz4_flex::block::decompress_size_prepended_with_dict(packed, dictionary)
         .map_err(|error| broken(error.to_string()))
 }
+
+/// Visits the payloads of a file's records, and whether each is whole.
+#[cfg(fuzzing)]
+pub(crate) fn records_of(file: &std::fs::File, size: u64, mut visit: impl FnMut(&[u8], bool)) {
+    let name = kubemonitor_model::UnixMillis(7);
+    log::scan(name, file, size, |record| visit(record.payload, record.is_whole));
+}
+
+/// Visits where the blocks are that a file's footer tells of, and how long they are.
+#[cfg(fuzzing)]
+pub(crate) fn footer_of(file: &std::fs::File, size: u64, mut visit: impl FnMut(u64, u32)) {
+    let name = kubemonitor_model::UnixMillis(7);
+    let _ = contents::read(name, file, size, |told| {
+        visit(told.place.offset(), told.place.length());
+        let _ = block::head_length(told.head).and_then(|_| Block::decode_head(told.head));
+    });
+}

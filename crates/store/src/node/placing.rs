@@ -4,6 +4,7 @@
 //! with the greater number was measured later. A tick whose own time agrees with that, and is not
 //! ahead of the server's clock, stands where it says. One whose time contradicts it comes from a clock
 //! that is wrong or was set, and stands as many intervals behind the newest tick as it was counted.
+//! Where the ticks before turn out to be ahead, the next ones follow closely until time has caught up.
 
 use kubemonitor_model::{Tick, UnixMillis};
 
@@ -16,8 +17,10 @@ const LEAST_AHEAD_MS: i64 = 2000;
 const MOST_AHEAD_MS: i64 = 120_000;
 /// A first tick that is older than this says nothing of when it was measured: clocks begin in 1970.
 const OLDEST_MS: i64 = 400 * 24 * 3_600_000;
-/// Where all of a node's ticks are further ahead than this, they are not taken for wrong.
-const MOST_BELIEVED_MS: i64 = 24 * 3_600_000;
+/// What is ahead by less is caught up with.
+const MOST_CAUGHT_UP_MS: i64 = 120_000;
+/// What part of an interval lies between ticks while time catches up with those before.
+const CATCHING_UP: i64 = 8;
 /// Intervals of silence after which another collector may go on for a node.
 const SILENT_INTERVALS: i64 = 2;
 
@@ -63,8 +66,12 @@ impl State {
             return Ok(Placed::At(if is_plausible { tick.at } else { on_grid }));
         };
         let in_order = |expected: UnixMillis| {
+            let is_timely = tick.at.since(now).abs() <= ahead_ms(step_ms);
             if tick.at > newest && tick.at <= latest {
                 Ok(Placed::At(tick.at))
+            } else if is_timely || newest > latest {
+                // The clocks are right, and the ticks before are ahead: time catches up with them.
+                Ok(Placed::At(after(newest, i128::from((step_ms / CATCHING_UP).max(1)))))
             } else if expected <= latest {
                 Ok(Placed::At(expected))
             } else {
@@ -101,15 +108,12 @@ impl State {
 
     /// The newest ticks were taken in while the server's clock was ahead for so long that it was
     /// believed, and it has been put right. That leaves a gap between what was measured before and what
-    /// is ahead; without one it is this clock that is behind, and nothing may go.
+    /// is ahead, as long as it is ahead. Without one it may be this clock that is behind: nothing goes.
     pub(super) fn is_ahead(&self, now: UnixMillis) -> bool {
-        let slack_ms = ahead_ms(i64::from(self.interval_ms.max(1))) + SMALL_STEP_MS;
-        let Some(newest) = self.newest_tick.filter(|newest| newest.since(now) > slack_ms) else {
-            return false;
-        };
-        match self.read_times.around(now) {
-            (Some(_), Some(next)) => next.since(now) > slack_ms,
-            _ => newest.since(now) < MOST_BELIEVED_MS,
-        }
+        let step_ms = i64::from(self.interval_ms.max(1));
+        let slack_ms = ahead_ms(step_ms) + SMALL_STEP_MS;
+        let ahead_ms = self.newest_tick.map_or(0, |newest| newest.since(now));
+        let (Some(before), Some(next)) = self.read_times.around(now) else { return false };
+        ahead_ms > MOST_CAUGHT_UP_MS && (next.since(before) - ahead_ms).abs() <= slack_ms + step_ms
     }
 }
