@@ -69,7 +69,7 @@ pub(crate) struct StoredChunk {
 }
 
 /// Blocks of another version are of another program; what they hold cannot be read by this one.
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 
 /// Bytes before the head: version, the head's length, its checksum.
 pub(crate) const PREFIX: usize = 9;
