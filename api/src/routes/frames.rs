@@ -38,13 +38,16 @@ thread_local! {
     static DECODER: RefCell<Decoder> = RefCell::default();
 }
 
+/// Where frames are taken.
+pub(crate) const PATH: &str = "/api/frames";
+
 const TYPES: [&str; 2] = [kubemonitor_frame::CONTENT_TYPE, "application/octet-stream"];
 
 /// A collector's frame: everything one node measured at one tick (the format is described in
 /// docs/frame.md). Sent twice, it changes nothing. One that is refused for its time (425) or because
 /// another collector sends for its node (409) can be taken later, and is to be sent again.
 #[utoipa::path(
-    post, path = "/api/frames", tag = "writes",
+    post, path = "/api/frames", operation_id = "sendFrame", tag = "writes",
     request_body(
         content(
             (inline(Frame) = "application/vnd.kubemonitor.frame"),
@@ -63,6 +66,7 @@ pub(crate) async fn receive(
     check_type(&headers, &TYPES, "application/vnd.kubemonitor.frame or application/octet-stream")?;
     let (receipt, interval_ms) = DECODER.with_borrow_mut(|decoder| {
         let tick = decoder.decode(&written.bytes)?;
+        monitor.gate.check(&written.sender, &tick.node)?;
         let taken = monitor.store.ingest_frame(tick, &written.bytes, now());
         if matches!(&taken, Ok(receipt) if !receipt.duplicate) {
             kubemonitor_store::heard(tick.at);

@@ -72,8 +72,8 @@ pub use crate::{
 pub enum IngestError {
     /// It came out of order, and later than late data may be. That will never be otherwise.
     #[error(
-        "the tick at {} ms was overtaken by its collector's newer ones, and is {behind_ms} ms behind \
-         them; at most {limit_ms} ms are merged in", at.0
+        "the tick at {at} was overtaken by its collector's newer ones, and is {behind_ms} ms behind \
+         them; at most {limit_ms} ms are merged in"
     )]
     TooLate {
         /// The tick's time.
@@ -85,9 +85,9 @@ pub enum IngestError {
     },
     /// Ahead of the server's clock. Once that time has come, it can be taken.
     #[error(
-        "the tick at {} ms is {ahead_ms} ms ahead of the server's clock, and came sooner after the \
+        "the tick at {at} is {ahead_ms} ms ahead of the server's clock, and came sooner after the \
          one before than it was measured; at most {limit_ms} ms are accepted: send it again later, and \
-         set the node's clock", at.0
+         set the node's clock"
     )]
     TooEarly {
         /// The tick's time.
@@ -99,8 +99,8 @@ pub enum IngestError {
     },
     /// The same collector has measured another tick of that time. That will never be otherwise.
     #[error(
-        "the tick at {} ms was overtaken by its collector's newer ones, and there is another one of \
-         its time: the node's clock was set", at.0
+        "the tick at {at} was overtaken by its collector's newer ones, and there is another one of \
+         its time: the node's clock was set"
     )]
     TimeTaken {
         /// The tick's time.
