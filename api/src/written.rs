@@ -12,8 +12,8 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use crate::{access::Sender, errors::ApiError, monitor::Shared, routes::frames};
 
-/// The largest body of a write.
-pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
+/// The largest body of a write: the largest frame.
+pub(crate) const MAX_BODY_BYTES: usize = kubemonitor_frame::MAX_FRAME_BYTES;
 /// How long a body may take to arrive.
 const BODY_SECONDS: u64 = 15;
 

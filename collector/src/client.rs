@@ -4,7 +4,6 @@ use std::{
     error::Error,
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -15,26 +14,23 @@ use hyper::{
     body::Incoming,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT},
 };
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client as HttpClient, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
 use kubemonitor_model::told;
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
 use tokio::time::timeout;
 
-use crate::{Settings, outbox::Frame};
+use crate::{Settings, outbox::Frame, token::Token, trust};
 
 const USER_AGENT_VALUE: HeaderValue =
     HeaderValue::from_static(concat!("kubemonitor-collector/", env!("CARGO_PKG_VERSION")));
 
-/// Long enough for a server under load, short enough to be tried again within a tick or two.
+/// Long enough for a server under load, short enough to be tried again within a tick or two: the server
+/// has writes wait for 5 s before it turns them away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What of an answer's text is read. The connection is used again only if that is all of it.
 const LONGEST_ANSWER: usize = 64 << 10;
@@ -42,8 +38,9 @@ const LONGEST_ANSWER: usize = 64 << 10;
 /// The longest part of an answer that is worth a line in the log, in characters.
 const LONGEST_DETAIL: usize = 300;
 
-/// A server that asks for a longer wait is asked again after this long.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
+/// A server that asks for a longer wait is asked again after this long: what it says of itself while it
+/// is down may come from something before it, which knows no better.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Frames are not held back for longer, whatever a server asks for.
 const LONGEST_SPREAD: Duration = Duration::from_secs(5);
@@ -80,6 +77,15 @@ pub enum ClientError {
     Tls(#[from] rustls::Error),
 }
 
+/// Reads a file that an option names.
+pub(crate) fn read_named(path: &Path, option: &'static str) -> Result<Vec<u8>, ClientError> {
+    fs::read(path).map_err(|source| ClientError::Unreadable {
+        path: path.to_owned(),
+        option,
+        source,
+    })
+}
+
 /// What became of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -90,13 +96,30 @@ pub(crate) enum Answer {
     },
     /// The server will never take it.
     Refused(String),
-    /// Not now: why, and how long the server asked to be left alone.
+    /// The server cannot take a frame of this time yet: a clock is wrong. Others it may take.
+    WrongTime(String),
+    /// The server takes none now.
     Later {
+        /// What stands in the way.
+        obstacle: Obstacle,
         /// For the log.
         why: String,
         /// The server's `Retry-After`.
         after: Option<Duration>,
     },
+}
+
+/// Why a server takes no frames at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// It is not there, has not answered, or has too much to do: that ends by itself.
+    Away,
+    /// It does not believe us to be who we say: somebody has to give us another token.
+    Token,
+    /// Somebody else sends for this node.
+    OtherSender,
+    /// It answers something that no kubemonitor does: the address is wrong, or what is before it.
+    Stranger,
 }
 
 /// Sends frames to one server, over one connection as long as that lasts.
@@ -114,7 +137,7 @@ impl Client {
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(settings)?)
+            .with_tls_config(trust::tls(settings)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
@@ -124,13 +147,23 @@ impl Client {
                 .pool_timer(TokioTimer::new())
                 .build(connector),
             url: settings.server.frames().clone(),
-            token: settings.token_file.as_deref().map(Token::read).transpose()?,
+            token: settings.token_file.as_deref().map(Token::open).transpose()?,
             answer_timeout: ANSWER_TIMEOUT,
         })
     }
 
     /// Sends a frame and waits for the answer, but not for ever.
     pub(crate) async fn post(&mut self, frame: &Frame) -> Answer {
+        let answer = self.attempt(frame).await;
+        let is_stale = matches!(answer, Answer::Later { obstacle: Obstacle::Token, .. });
+        // It may have been replaced since it was read.
+        if is_stale && self.token.as_mut().is_some_and(Token::read_again) {
+            return self.attempt(frame).await;
+        }
+        answer
+    }
+
+    async fn attempt(&mut self, frame: &Frame) -> Answer {
         match timeout(self.answer_timeout, self.exchange(frame)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => later(told(error.as_ref())),
@@ -142,14 +175,14 @@ impl Client {
         let mut request = Request::post(&self.url)
             .header(CONTENT_TYPE, kubemonitor_frame::CONTENT_TYPE)
             .header(USER_AGENT, USER_AGENT_VALUE);
-        if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, token.header.clone());
+        if let Some(token) = &mut self.token {
+            request = request.header(AUTHORIZATION, token.header());
         }
         let response = self.http.request(request.body(Full::new(frame.bytes.clone()))?).await?;
-        Ok(self.answer(response).await)
+        Ok(Self::answer(response).await)
     }
 
-    async fn answer(&mut self, response: Response<Incoming>) -> Answer {
+    async fn answer(response: Response<Incoming>) -> Answer {
         let status = response.status();
         let (after, spread) = (retry_after(&response), spread(&response));
         // Read in any case: a connection with an answer left in it cannot be used again.
@@ -163,18 +196,24 @@ impl Client {
             StatusCode::BAD_REQUEST
             | StatusCode::PAYLOAD_TOO_LARGE
             | StatusCode::UNSUPPORTED_MEDIA_TYPE => Answer::Refused(why),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                // It may have been replaced since.
-                self.token.iter_mut().for_each(Token::read_again);
-                later(why)
-            }
-            _ => Answer::Later { why, after },
+            StatusCode::TOO_EARLY => Answer::WrongTime(why),
+            status => Answer::Later { obstacle: obstacle(status), why, after },
         }
     }
 }
 
+fn obstacle(status: StatusCode) -> Obstacle {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Obstacle::Token,
+        StatusCode::CONFLICT => Obstacle::OtherSender,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Obstacle::Away,
+        status if status.is_server_error() => Obstacle::Away,
+        _ => Obstacle::Stranger,
+    }
+}
+
 fn later(why: String) -> Answer {
-    Answer::Later { why, after: None }
+    Answer::Later { obstacle: Obstacle::Away, why, after: None }
 }
 
 fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
@@ -195,72 +234,10 @@ fn one_line(text: &[u8]) -> String {
     words.join(" ").chars().filter(|c| !c.is_control()).take(LONGEST_DETAIL).collect()
 }
 
-/// Whom to trust. For plain HTTP nobody: the system's certificates would take a megabyte for nothing.
-fn tls(settings: &Settings) -> Result<ClientConfig, ClientError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let builder = match &settings.ca_file {
-        _ if !settings.server.is_https() => builder.with_root_certificates(RootCertStore::empty()),
-        Some(path) => builder.with_root_certificates(certificates(path)?),
-        None => builder.with_native_roots().map_err(ClientError::NoSystemCertificates)?,
-    };
-    Ok(builder.with_no_client_auth())
-}
-
-fn certificates(path: &Path) -> Result<RootCertStore, ClientError> {
-    let pem = read(path, "`--ca-file` (API_CA_FILE)")?;
-    let refusal = |detail| ClientError::NoCertificate { path: path.to_owned(), detail };
-    let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| refusal(format!(": {error}")))?;
-        store.add(certificate).map_err(|error| refusal(format!(": {error}")))?;
-    }
-    if store.is_empty() { Err(refusal(String::new())) } else { Ok(store) }
-}
-
-fn read(path: &Path, option: &'static str) -> Result<Vec<u8>, ClientError> {
-    fs::read(path).map_err(|source| ClientError::Unreadable {
-        path: path.to_owned(),
-        option,
-        source,
-    })
-}
-
-/// A bearer token in a file, which somebody may replace while we run.
-struct Token {
-    path: PathBuf,
-    header: HeaderValue,
-}
-
-impl Token {
-    fn read(path: &Path) -> Result<Self, ClientError> {
-        Ok(Self { path: path.to_owned(), header: Self::header_from(path)? })
-    }
-
-    fn header_from(path: &Path) -> Result<HeaderValue, ClientError> {
-        let token = read(path, "`--token-file` (API_TOKEN_FILE)")?;
-        let token = token.trim_ascii();
-        let refusal = || ClientError::NoToken(path.to_owned());
-        if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
-            return Err(refusal());
-        }
-        let mut header =
-            HeaderValue::from_bytes(&[b"Bearer ", token].concat()).map_err(|_| refusal())?;
-        header.set_sensitive(true);
-        Ok(header)
-    }
-
-    /// Takes what is in the file now; keeps what it has where there is nothing usable.
-    fn read_again(&mut self) {
-        if let Ok(header) = Self::header_from(&self.path) {
-            self.header = header;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use kubemonitor_model::{Tick, UnixMillis};
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use rustls::{ServerConfig, pki_types::PrivateKeyDer};
@@ -313,7 +290,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_status_decides_what_becomes_of_a_frame() {
-        let statuses = [200, 204, 400, 413, 415, 404, 429, 500, 503];
+        let statuses = [200, 204, 400, 413, 415, 425, 401, 403, 409, 404, 408, 429, 500, 503];
         let server = Server::start(statuses.map(Reply::Status)).await;
         let mut client = Client::new(&settings(&server.url())).expect("a client");
         for status in statuses {
@@ -321,7 +298,16 @@ mod tests {
             let as_expected = match status {
                 200 | 204 => answer == TAKEN,
                 400 | 413 | 415 => matches!(answer, Answer::Refused(_)),
-                _ => matches!(answer, Answer::Later { after: None, .. }),
+                425 => matches!(answer, Answer::WrongTime(_)),
+                _ => {
+                    let expected = match status {
+                        401 | 403 => Obstacle::Token,
+                        409 => Obstacle::OtherSender,
+                        404 => Obstacle::Stranger,
+                        _ => Obstacle::Away,
+                    };
+                    matches!(&answer, Answer::Later { obstacle, after: None, .. } if *obstacle == expected)
+                }
             };
             assert!(as_expected, "{status}: {answer:?}");
         }
@@ -341,7 +327,7 @@ mod tests {
         let server =
             Server::start([Reply::RetryAfter(429, 7), Reply::RetryAfter(503, 1 << 40)]).await;
         let mut client = Client::new(&settings(&server.url())).expect("a client");
-        for seconds in [7, 300] {
+        for seconds in [7, 30] {
             match client.post(&frame()).await {
                 Answer::Later { after, .. } => {
                     assert_eq!(after, Some(Duration::from_secs(seconds)));
@@ -372,16 +358,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_that_was_replaced_is_taken_up() {
-        let server =
-            Server::start([Reply::Token("one"), Reply::Token("two"), Reply::Token("two")]).await;
+        let server = Server::start(["one", "two", "two", "three"].map(Reply::Token)).await;
         let token = file("one\n");
         let settings =
             Settings { token_file: Some(token.path().to_owned()), ..settings(&server.url()) };
         let mut client = Client::new(&settings).expect("a client");
         assert_eq!(client.post(&frame()).await, TAKEN);
         fs::write(token.path(), "two").expect("written");
+        assert_eq!(client.post(&frame()).await, TAKEN, "at once");
+        assert_eq!(server.received().len(), 3);
         assert!(why(client.post(&frame()).await).starts_with("401 Unauthorized"));
-        assert_eq!(client.post(&frame()).await, TAKEN);
+        assert_eq!(server.received().len(), 4, "the same token is not shown twice");
     }
 
     #[tokio::test]
@@ -411,25 +398,5 @@ mod tests {
         let why = why(client.post(&frame()).await);
         assert!(why.contains("certificate"), "{why}");
         assert_eq!(server.received().len(), 1);
-    }
-
-    #[test]
-    fn unusable_files_are_named_with_their_option() {
-        let (https, http) = (settings("https://localhost"), settings("http://localhost"));
-        let (empty, garbage) = (file(""), file("-----BEGIN CERTIFICATE-----\n!"));
-        let path = |file: &NamedTempFile| Some(file.path().to_owned());
-        let missing = || Some(PathBuf::from("/nonexistent"));
-        for (settings, option) in [
-            (Settings { ca_file: missing(), ..https.clone() }, "--ca-file"),
-            (Settings { ca_file: path(&empty), ..https.clone() }, "--ca-file"),
-            (Settings { ca_file: path(&garbage), ..https }, "--ca-file"),
-            (Settings { token_file: missing(), ..http.clone() }, "--token-file"),
-            (Settings { token_file: path(&empty), ..http.clone() }, "--token-file"),
-            (Settings { token_file: path(&file("two words")), ..http }, "--token-file"),
-        ] {
-            let file = settings.ca_file.iter().chain(&settings.token_file).next().expect("a file");
-            let error = Client::new(&settings).map(drop).expect_err("a refusal").to_string();
-            assert!(error.contains(option) && error.contains(&*file.to_string_lossy()), "{error}");
-        }
     }
 }

@@ -1,9 +1,13 @@
-//! When to sample: on multiples of the interval on the wall clock, so that all nodes' samples of
-//! one tick are of the same moment.
+//! What time it is: on the wall clock, which all nodes share and anybody may set, and on a clock of
+//! this boot that nobody sets.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use kubemonitor_model::{Interval, UnixMillis};
+use kubemonitor_model::UnixMillis;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Microseconds since the Unix epoch: how late a tick is read matters below the millisecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,125 +17,105 @@ impl UnixMicros {
     /// The wall clock's time.
     pub(crate) fn now() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+        Self(micros(since_epoch))
     }
 
-    /// How long ago `earlier` was, in microseconds; 0 if the clock says it is still to come.
-    pub(crate) fn since(self, earlier: UnixMillis) -> u64 {
-        u64::try_from(self.0.saturating_sub(earlier.0.saturating_mul(1000))).unwrap_or(0)
+    /// Microseconds from `earlier` to here; negative where the wall clock was behind it.
+    pub(crate) fn since(self, earlier: UnixMillis) -> i64 {
+        self.0.saturating_sub(earlier.0.saturating_mul(1000))
     }
 }
 
-/// What to do now.
+/// Time since boot, sleep included. It passes evenly whatever happens to the wall clock, and goes on
+/// from one process to the next.
+pub(crate) fn since_boot() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// Tells the time of reads: the wall clock as it was when this began, carried on by the time since
+/// boot. Two of its times are as far apart as they truly were, also where the wall clock was set
+/// between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Due {
-    /// Sleep, then ask again.
-    In(Duration),
-    /// Sample, for this tick.
-    Now(UnixMillis),
+pub(crate) struct SteadyClock {
+    /// When the machine booted, by the wall clock as it was; in whole seconds, so that another
+    /// process of the same boot comes to the same figure if the wall clock was not set meanwhile.
+    booted_s: i64,
+    id: u32,
 }
 
-/// The ticks of one collector.
-#[derive(Debug)]
-pub(crate) struct Ticks {
-    interval_us: i64,
-    /// The tick waited for.
-    next_us: Option<i64>,
+impl SteadyClock {
+    /// The clock of a process that begins now. Machines without a clock of their own boot at the same
+    /// wall time again and again: the identity of the boot tells them apart.
+    pub(crate) fn start(wall: UnixMicros, since_boot: Duration, boot_id: Option<&[u8]>) -> Self {
+        let boot_us = wall.0.saturating_sub(micros(since_boot));
+        let booted_s = boot_us.saturating_add(500_000).div_euclid(1_000_000);
+        let mut hasher = DefaultHasher::new();
+        (booted_s, boot_id).hash(&mut hasher);
+        let [a, b, c, d, ..] = hasher.finish().to_be_bytes();
+        Self { booted_s, id: u32::from_be_bytes([a, b, c, d]) }
+    }
+
+    /// What names it: times of clocks with one name may be compared.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The time it shows when so much time has passed since boot.
+    pub(crate) fn at(&self, since_boot: Duration) -> UnixMicros {
+        UnixMicros(self.booted_s.saturating_mul(1_000_000).saturating_add(micros(since_boot)))
+    }
 }
 
-impl Ticks {
-    pub(crate) fn every(interval: Interval) -> Self {
-        let interval_us = i64::try_from(interval.duration().as_micros()).unwrap_or(i64::MAX);
-        Self { interval_us, next_us: None }
-    }
-
-    /// What to do at `now`. Whoever comes late gets the newest tick that has passed; those missed
-    /// before it are left out, since several samples at once would say nothing that one does not.
-    pub(crate) fn poll(&mut self, now: UnixMicros) -> Due {
-        let passed = now.0 - now.0.rem_euclid(self.interval_us);
-        let following = passed + self.interval_us;
-        let next = match self.next_us {
-            // A clock set back by little: wait for it, so that no tick comes twice. By more than
-            // an interval: its new time holds.
-            Some(next) if next - now.0 <= 2 * self.interval_us => next,
-            _ => following,
-        };
-        if now.0 < next {
-            self.next_us = Some(next);
-            Due::In(Duration::from_micros(next.abs_diff(now.0)))
-        } else {
-            self.next_us = Some(following);
-            Due::Now(UnixMillis(passed / 1000))
-        }
-    }
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Ticks every 5 s, and what they say at one time of the clock after another, in ms.
-    fn poll(times: &[i64]) -> Vec<Due> {
-        let mut ticks = Ticks::every(Interval::default());
-        times.iter().map(|ms| ticks.poll(UnixMicros(ms * 1000))).collect()
-    }
+    const BOOT: Option<&[u8]> = Some(b"6a1d2c3b");
 
-    fn wait(millis: u64) -> Due {
-        Due::In(Duration::from_millis(millis))
-    }
-
-    fn tick(millis: i64) -> Due {
-        Due::Now(UnixMillis(millis))
+    fn clock(wall_us: i64, since_boot_us: u64) -> SteadyClock {
+        SteadyClock::start(UnixMicros(wall_us), Duration::from_micros(since_boot_us), BOOT)
     }
 
     #[test]
-    fn ticks_are_multiples_of_the_interval() {
-        assert_eq!(
-            poll(&[12_345, 15_001, 15_002, 20_000]),
-            [wait(2_655), tick(15_000), wait(4_998), tick(20_000)]
-        );
-    }
-
-    #[test]
-    fn whoever_wakes_early_waits_on() {
-        assert_eq!(poll(&[12_000, 14_999, 15_000]), [wait(3_000), wait(1), tick(15_000)]);
-    }
-
-    #[test]
-    fn what_was_missed_is_left_out_and_does_not_bunch() {
-        assert_eq!(
-            poll(&[12_000, 33_000, 33_001, 35_000]),
-            [wait(3_000), tick(30_000), wait(1_999), tick(35_000)]
-        );
-    }
-
-    #[test]
-    fn a_clock_set_forward_goes_on_at_once() {
-        assert_eq!(
-            poll(&[12_000, 15_000, 3_600_001, 3_600_002]),
-            [wait(3_000), tick(15_000), tick(3_600_000), wait(4_998)]
-        );
-    }
-
-    #[test]
-    fn a_clock_set_back_a_little_repeats_no_tick() {
-        assert_eq!(
-            poll(&[12_000, 15_001, 14_990, 15_010, 20_000]),
-            [wait(3_000), tick(15_000), wait(5_010), wait(4_990), tick(20_000)]
-        );
-    }
-
-    #[test]
-    fn a_clock_set_back_far_is_believed() {
-        assert_eq!(
-            poll(&[3_600_000, 3_605_000, 12_000, 15_000]),
-            [wait(5_000), tick(3_605_000), wait(3_000), tick(15_000)]
-        );
-    }
-
-    #[test]
-    fn a_read_before_its_tick_is_not_early() {
+    fn a_time_before_the_tick_is_negative() {
         assert_eq!(UnixMicros(5_000_250).since(UnixMillis(5_000)), 250);
-        assert_eq!(UnixMicros(4_999_000).since(UnixMillis(5_000)), 0);
+        assert_eq!(UnixMicros(4_999_000).since(UnixMillis(5_000)), -1_000);
+    }
+
+    #[test]
+    fn it_begins_within_half_a_second_of_the_wall_clock() {
+        for wall_us in [0, 1, 499_999, 500_000, 1_700_000_000_123_456] {
+            let since_boot = Duration::from_micros(77_300_001);
+            let shown = clock(wall_us, 77_300_001).at(since_boot);
+            assert!((shown.0 - wall_us).abs() <= 500_000, "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn processes_of_one_boot_share_it_unless_the_wall_clock_was_set_between_them() {
+        let first = clock(1_700_000_000_000_000, 50_000_000);
+        // A minute later, read a little late.
+        let second = clock(1_700_000_060_000_030, 110_000_000);
+        assert_eq!(first, second);
+        assert_ne!(first.id(), clock(1_700_003_660_000_000, 110_000_000).id());
+        assert_ne!(first.id(), clock(1_700_000_057_000_000, 110_000_000).id());
+    }
+
+    #[test]
+    fn boots_at_the_same_wall_time_are_told_apart() {
+        let start = |boot_id| SteadyClock::start(UnixMicros(9), Duration::ZERO, boot_id);
+        assert_ne!(start(Some(b"one")).id(), start(Some(b"two")).id());
+    }
+
+    #[test]
+    fn the_time_since_boot_passes() {
+        let before = since_boot();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(since_boot() >= before + Duration::from_millis(2));
     }
 }

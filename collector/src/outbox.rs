@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use kubemonitor_model::Interval;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 /// One encoded tick.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,26 +37,46 @@ impl Capacity {
     }
 }
 
+/// How long a frame whose time the server does not take is held back.
+const HOLD: Duration = Duration::from_secs(60);
+
 /// The queue between the thread that samples and the task that sends: bounded, oldest first. A
 /// frame stays until it is [removed](Self::remove), so that what fails on its way is sent again.
+/// A frame that cannot be taken yet is [held back](Self::hold) and lets others pass.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     queue: Mutex<Queue>,
     added: Notify,
+    /// How long a frame is held back.
+    hold: Duration,
 }
 
 #[derive(Debug)]
 struct Queue {
     capacity: Capacity,
-    frames: VecDeque<Frame>,
+    /// In order of their numbers.
+    frames: VecDeque<Waiting>,
     bytes: usize,
     lost: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    frame: Frame,
+    /// Not to be sent before, while others are.
+    held_until: Option<Instant>,
 }
 
 impl Outbox {
     pub(crate) fn new(capacity: Capacity) -> Self {
         let queue = Queue { capacity, frames: VecDeque::new(), bytes: 0, lost: 0 };
-        Self { queue: Mutex::new(queue), added: Notify::new() }
+        Self { queue: Mutex::new(queue), added: Notify::new(), hold: HOLD }
+    }
+
+    /// Holds frames back for as long as a test can wait.
+    #[cfg(test)]
+    pub(crate) fn holding_for(self, hold: Duration) -> Self {
+        Self { hold, ..self }
     }
 
     /// Adds the newest frame and drops the oldest ones if there is no room for it.
@@ -65,7 +85,7 @@ impl Outbox {
         self.added.notify_one();
     }
 
-    /// The oldest frame; waits for one.
+    /// The oldest frame that is not held back; waits for one.
     pub(crate) async fn first(&self) -> Frame {
         loop {
             if let Some(frame) = self.peek() {
@@ -75,22 +95,52 @@ impl Outbox {
         }
     }
 
-    /// The oldest frame, if there is one.
+    /// The oldest frame that is not held back, if there is one.
     pub(crate) fn peek(&self) -> Option<Frame> {
-        self.lock().frames.front().cloned()
+        self.lock().free().next().cloned()
     }
 
-    /// Takes out the frame with that number, if it still is the oldest.
+    /// Of the frames that were held back for long enough the one that was tried longest ago.
+    pub(crate) fn due(&self) -> Option<Frame> {
+        let now = Instant::now();
+        let queue = self.lock();
+        let due = |waiting: &&Waiting| waiting.held_until.is_some_and(|until| until <= now);
+        let held = queue.frames.iter().filter(due).min_by_key(|waiting| waiting.held_until);
+        held.map(|waiting| waiting.frame.clone())
+    }
+
+    /// Takes out the frame with that number, if it still is there.
     pub(crate) fn remove(&self, sequence: u64) {
         let mut queue = self.lock();
-        if queue.frames.front().is_some_and(|frame| frame.sequence == sequence) {
-            queue.drop_oldest();
+        if let Some(place) = queue.place_of(sequence)
+            && let Some(waiting) = queue.frames.remove(place)
+        {
+            queue.bytes -= waiting.frame.bytes.len();
         }
+    }
+
+    /// Has the frame with that number let others pass for a while.
+    pub(crate) fn hold(&self, sequence: u64) {
+        let mut queue = self.lock();
+        if let Some(place) = queue.place_of(sequence) {
+            queue.frames[place].held_until = Some(Instant::now() + self.hold);
+        }
+    }
+
+    /// What was held back is in its place again.
+    pub(crate) fn release(&self) {
+        self.lock().frames.iter_mut().for_each(|waiting| waiting.held_until = None);
+        self.added.notify_one();
     }
 
     /// How many frames wait.
     pub(crate) fn len(&self) -> usize {
         self.lock().frames.len()
+    }
+
+    /// How many of them are not held back.
+    pub(crate) fn free(&self) -> usize {
+        self.lock().free().count()
     }
 
     /// How many frames were dropped since the last call.
@@ -105,9 +155,18 @@ impl Outbox {
 }
 
 impl Queue {
+    fn free(&self) -> impl Iterator<Item = &Frame> {
+        let free = self.frames.iter().filter(|waiting| waiting.held_until.is_none());
+        free.map(|waiting| &waiting.frame)
+    }
+
+    fn place_of(&self, sequence: u64) -> Option<usize> {
+        self.frames.binary_search_by_key(&sequence, |waiting| waiting.frame.sequence).ok()
+    }
+
     fn push(&mut self, frame: Frame) {
         self.bytes += frame.bytes.len();
-        self.frames.push_back(frame);
+        self.frames.push_back(Waiting { frame, held_until: None });
         while self.frames.len() > self.capacity.frames || self.bytes > self.capacity.bytes {
             self.drop_oldest();
             self.lost += 1;
@@ -115,7 +174,7 @@ impl Queue {
     }
 
     fn drop_oldest(&mut self) {
-        if let Some(frame) = self.frames.pop_front() {
+        if let Some(Waiting { frame, .. }) = self.frames.pop_front() {
             self.bytes -= frame.bytes.len();
         }
     }
@@ -130,7 +189,7 @@ mod tests {
     }
 
     fn waiting(outbox: &Outbox) -> Vec<u64> {
-        outbox.lock().frames.iter().map(|frame| frame.sequence).collect()
+        outbox.lock().frames.iter().map(|waiting| waiting.frame.sequence).collect()
     }
 
     #[test]
@@ -163,6 +222,35 @@ mod tests {
         assert_eq!(waiting(&outbox), [2]);
         outbox.remove(2);
         assert_eq!(outbox.len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frame_that_is_held_back_lets_others_pass_and_keeps_its_place() {
+        let outbox = Outbox::new(Capacity { frames: 4, bytes: 100 });
+        (1..=3).for_each(|sequence| outbox.push(frame(sequence, 10)));
+        outbox.hold(1);
+        outbox.hold(2);
+        let numbers = || (outbox.peek().map(|f| f.sequence), outbox.due().map(|f| f.sequence));
+        assert_eq!((numbers(), outbox.free(), outbox.len()), ((Some(3), None), 1, 3));
+        tokio::time::advance(HOLD).await;
+        assert_eq!(numbers(), (Some(3), Some(1)));
+        outbox.hold(1);
+        assert_eq!(numbers(), (Some(3), Some(2)));
+        outbox.remove(2);
+        outbox.release();
+        assert_eq!((numbers(), waiting(&outbox)), ((Some(1), None), vec![1, 3]));
+    }
+
+    #[test]
+    fn what_is_held_back_makes_room_as_all_do() {
+        let outbox = Outbox::new(Capacity { frames: 2, bytes: 100 });
+        outbox.push(frame(1, 10));
+        outbox.hold(1);
+        (2..=3).for_each(|sequence| outbox.push(frame(sequence, 10)));
+        assert_eq!((waiting(&outbox), outbox.take_lost()), (vec![2, 3], 1));
+        outbox.hold(1);
+        outbox.remove(1);
+        assert_eq!(outbox.len(), 2);
     }
 
     #[test]

@@ -8,7 +8,6 @@ use tracing::{info, warn};
 
 use crate::{
     ClientError, Settings,
-    client::Client,
     outbox::{Capacity, Outbox},
     sampling::HostSampler,
     sender::Sender,
@@ -44,7 +43,7 @@ pub async fn run(
     settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), CollectorError> {
-    let mut sender = Sender::new(Client::new(&settings)?);
+    let mut sender = Sender::new(&settings)?;
     let sampler = HostSampler::open(&settings)?;
     info!(
         node = %settings.node,
@@ -63,7 +62,9 @@ pub async fn run(
         never = sender.deliver(&outbox) => match never {},
     }
     ticker.stop().await;
-    if timeout(FLUSH_TIMEOUT, sender.flush(&outbox)).await.is_err() {
+    // Whether it came to an end or not, what counts is what is left.
+    let _ = timeout(FLUSH_TIMEOUT, sender.flush(&outbox)).await;
+    if outbox.len() > 0 {
         warn!(frames = outbox.len(), "stopped before the server has taken every frame");
     }
     Ok(())

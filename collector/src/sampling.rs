@@ -1,17 +1,25 @@
 //! Readings of the host to ticks.
 
-use kubemonitor_frame::MAX_ENTITIES;
+use std::{fs, time::Duration};
+
 use kubemonitor_hostfs::{
-    CgroupReading, EntityReading, Host, HostError, NodeReading, ReadCost,
+    CgroupReading, EntityReading, Host, HostError, HostReading, NodeReading, ReadAfter, ReadCost,
     procfs::net_dev::NetworkCounters,
 };
-use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, Row, Tick, UnixMillis};
+use kubemonitor_model::{EntityId, EntityKind, EntityRow, Interval, Metric, Row, Tick, UnixMillis};
 
-use crate::{Settings, clock::UnixMicros};
+use crate::{
+    Settings,
+    clock::{SteadyClock, UnixMicros, since_boot},
+    fitting::Fitting,
+};
 
 /// Samples a host, tick by tick.
 pub struct HostSampler {
     host: Host,
+    clock: SteadyClock,
+    interval: Interval,
+    fitting: Fitting,
     /// The newest tick, filled anew each time.
     tick: Tick,
 }
@@ -19,16 +27,20 @@ pub struct HostSampler {
 impl HostSampler {
     /// Opens the host. Its ticks are those of a new instance, numbered from 1.
     pub fn open(settings: &Settings) -> Result<Self, HostError> {
+        let host = Host::open(settings.host.clone())?;
+        let boot_id = fs::read(settings.host.proc.join("sys/kernel/random/boot_id")).ok();
+        let clock = SteadyClock::start(UnixMicros::now(), since_boot(), boot_id.as_deref());
         let tick = Tick {
             node: settings.node.clone(),
-            instance: fastrand::u64(..),
+            instance: u64::from(clock.id()) << 32 | u64::from(fastrand::u32(..)),
             sequence: 0,
             at: UnixMillis(0),
             read_delay_us: 0,
             interval_ms: settings.interval.millis(),
             rows: Vec::new(),
         };
-        Ok(Self { host: Host::open(settings.host.clone())?, tick })
+        let (interval, fitting) = (settings.interval, Fitting::default());
+        Ok(Self { host, clock, interval, fitting, tick })
     }
 
     /// The host that is sampled.
@@ -41,19 +53,56 @@ impl HostSampler {
         let tick = &mut self.tick;
         tick.sequence += 1;
         tick.at = at;
-        tick.read_delay_us = UnixMicros::now().since(at);
         let reading = self.host.read();
+        // As of when the node was read, which was a while ago.
+        let read_at = since_boot().saturating_sub(reading.at.elapsed());
+        tick.read_delay_us = self.clock.at(read_at).since(at);
         tick.rows.clear();
         tick.rows.push(node(EntityId::parse(tick.node.as_str()), reading.node));
-        // The node's row is one of them. What is left out comes last, so no parent is missing.
-        tick.rows.extend(reading.entities().take(MAX_ENTITIES - 1).map(entity));
+        push_entities(&mut tick.rows, &reading, self.interval);
         tick
+    }
+
+    /// Like [`sample`](Self::sample), and puts the tick's frame in place of what `frame` has. What
+    /// does not fit is left out of both.
+    pub fn sample_frame(&mut self, at: UnixMillis, frame: &mut Vec<u8>) -> &Tick {
+        self.sample(at);
+        self.fitting.encode(&mut self.tick, frame);
+        &self.tick
     }
 
     /// What reading has cost since this was asked last.
     pub fn take_cost(&mut self) -> ReadCost {
         self.host.take_cost()
     }
+}
+
+/// Adds the rows of all that runs in a cgroup of its own to the node's: pods, then containers, then
+/// units. What comes last is what a frame can best do without.
+fn push_entities(rows: &mut Vec<EntityRow>, reading: &HostReading<'_>, interval: Interval) {
+    let timed = || reading.entities().zip(reading.read_after());
+    let row = |(reading, after)| entity(reading, after, interval);
+    let first_pod = rows.len();
+    let mut pods = Vec::new();
+    for (place, pod) in timed().enumerate().filter(|(_, (it, _))| it.kind == EntityKind::Pod) {
+        pods.push(place);
+        rows.push(row(pod));
+    }
+    for container in timed().filter(|(it, _)| it.kind == EntityKind::Container) {
+        let pod = container.0.parent.and_then(|place| pods.binary_search(&place).ok());
+        let parent = pod.and_then(|pod| u32::try_from(first_pod + pod).ok());
+        rows.push(EntityRow { parent, ..row(container) });
+    }
+    rows.extend(timed().filter(|(it, _)| it.kind == EntityKind::Unit).map(row));
+}
+
+/// How much later than the node something was read, where that makes a difference: in steps of 1/250
+/// of the interval. Left out, it makes rates wrong by 0.4 % at most, and costs nothing on a host that
+/// gives this process the time to read in one go.
+pub(crate) fn read_offset_us(read_after: Duration, interval: Interval) -> Option<u64> {
+    let step_us = interval.duration().as_micros() / 250;
+    let steps = (read_after.as_micros() + step_us / 2) / step_us;
+    u64::try_from(steps * step_us).ok().filter(|&offset| offset > 0)
 }
 
 fn node(id: EntityId, reading: &NodeReading) -> EntityRow {
@@ -101,21 +150,29 @@ fn node(id: EntityId, reading: &NodeReading) -> EntityRow {
         (Metric::SwapOutPages, vm.swapped_out),
         (Metric::OomKills, vm.oom_kills),
         (Metric::Uptime, uptime.since_boot_ms),
+        (Metric::EntitiesLeftOut, Some(0)),
     ] {
         row.set(metric, value);
     }
-    set_network(&mut row, network.as_ref());
+    if let Some(network) = network {
+        set_network(&mut row, network);
+    }
     EntityRow { id, parent: None, qos: None, newborn: false, row }
 }
 
-fn entity(reading: &EntityReading) -> EntityRow {
+/// The row of an entity, for now without its pod.
+fn entity(reading: &EntityReading, after: ReadAfter, interval: Interval) -> EntityRow {
     let mut row = Row::new(reading.kind);
+    row.set(Metric::ReadOffset, read_offset_us(after.cgroup, interval));
     set_cgroup(&mut row, &reading.cgroup);
-    set_network(&mut row, reading.network.as_ref());
+    if let Some(network) = &reading.network {
+        let offset_us = read_offset_us(after.network, interval);
+        row.set(Metric::NetworkReadOffset, offset_us);
+        set_network(&mut row, network);
+    }
     EntityRow {
         id: reading.id.clone(),
-        // The node's row is before them all.
-        parent: reading.parent.and_then(|place| u32::try_from(place + 1).ok()),
+        parent: None,
         qos: reading.qos,
         newborn: reading.newborn,
         row,
@@ -154,8 +211,7 @@ fn set_cgroup(row: &mut Row, cgroup: &CgroupReading) {
     }
 }
 
-fn set_network(row: &mut Row, network: Option<&NetworkCounters>) {
-    let Some(network) = network else { return };
+fn set_network(row: &mut Row, network: &NetworkCounters) {
     for (metric, value) in [
         (Metric::NetworkRxBytes, network.rx_bytes),
         (Metric::NetworkRxPackets, network.rx_packets),
@@ -271,14 +327,21 @@ mod tests {
         }
     }
 
+    const LATE: ReadAfter =
+        ReadAfter { cgroup: Duration::from_millis(700), network: Duration::from_millis(900) };
+
+    fn late_row(reading: &EntityReading) -> EntityRow {
+        entity(reading, LATE, Interval::default())
+    }
+
     #[test]
     fn every_metric_of_the_catalogue_has_its_reading() {
         let node = node(EntityId::Text("n".into()), &all_of_a_node());
         assert_eq!(absent(&node.row), [Metric::CpuUsageRate], "which only others push");
-        let pod = entity(&reading(EntityKind::Pod));
+        let pod = late_row(&reading(EntityKind::Pod));
         assert_eq!(absent(&pod.row), [Metric::CpuUsageRate], "which only others push");
         for kind in [EntityKind::Container, EntityKind::Unit] {
-            assert_eq!(absent(&entity(&reading(kind)).row), []);
+            assert_eq!(absent(&late_row(&reading(kind)).row), []);
         }
     }
 
@@ -290,7 +353,10 @@ mod tests {
             network: None,
             ..reading(EntityKind::Pod)
         };
-        assert_eq!((node.row.present(), entity(&nothing).row.present()), (0, 0));
+        let pod = entity(&nothing, ReadAfter::default(), Interval::default());
+        let (node, pod) = (absent(&node.row), absent(&pod.row));
+        assert_eq!(node.len(), EntityKind::Node.metrics().len() - 1, "what is left out is counted");
+        assert_eq!(pod, EntityKind::Pod.metrics());
     }
 
     #[test]
@@ -300,8 +366,23 @@ mod tests {
         assert_eq!(node.get(Metric::CpuUsage), Some(1 + 2 + 4 + 32 + 64 + 128));
         assert_eq!(node.get(Metric::CpuCapacity), Some(2000));
         assert_eq!(node.get(Metric::MemoryWorkingSet), Some(9));
-        let container = entity(&reading(EntityKind::Container)).row;
+        let container = late_row(&reading(EntityKind::Container)).row;
         assert_eq!(container.get(Metric::MemoryLimit), Some(13));
         assert_eq!(container.get(Metric::CpuThrottled), Some(6));
+        assert_eq!(container.get(Metric::ReadOffset), Some(700_000));
+        let pod = late_row(&reading(EntityKind::Pod)).row;
+        assert_eq!(pod.get(Metric::NetworkReadOffset), Some(900_000));
+    }
+
+    #[test]
+    fn how_late_something_was_read_is_told_where_it_matters() {
+        let offset = |interval: &str, micros| {
+            let interval = interval.parse().expect("an interval");
+            read_offset_us(Duration::from_micros(micros), interval)
+        };
+        assert_eq!([0, 9_999].map(|micros| offset("5", micros)), [None, None]);
+        assert_eq!(offset("5", 10_000), Some(20_000));
+        assert_eq!(offset("5", 999_000), Some(1_000_000));
+        assert_eq!([199, 200, 1_000].map(|us| offset("100ms", us)), [None, Some(400), Some(1_200)]);
     }
 }

@@ -1,24 +1,23 @@
 //! Brings the outbox to the server: in order, until it is taken.
 
-use std::{
-    convert::Infallible,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, time::Duration};
 
-use tracing::{debug, info, warn};
+use tokio::time::{Instant, sleep};
+use tracing::debug;
 
 use crate::{
-    backoff::Backoff,
-    client::{Answer, Client},
+    Settings,
+    backoff::{Backoff, share},
+    client::{Answer, Client, ClientError},
     outbox::{Frame, Outbox},
+    standing::Standing,
 };
 
-/// Sends frames, oldest first, and tells of the server's absence and return.
+/// Sends frames, oldest first.
 pub(crate) struct Sender {
     client: Client,
     backoff: Backoff,
-    /// Since when the server has taken nothing.
-    lost_since: Option<Instant>,
+    standing: Standing,
     /// How long after a tick the server wants the last sender's frame.
     spread: Duration,
     /// This sender's place in that time, from 0 to 1.
@@ -26,9 +25,14 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    pub(crate) fn new(client: Client) -> Self {
-        let (backoff, place) = (Backoff::default(), fastrand::f64());
-        Self { client, backoff, lost_since: None, spread: Duration::ZERO, place }
+    pub(crate) fn new(settings: &Settings) -> Result<Self, ClientError> {
+        Ok(Self {
+            client: Client::new(settings)?,
+            backoff: Backoff::new(settings.node.clone(), settings.interval),
+            standing: Standing::new(settings),
+            spread: Duration::ZERO,
+            place: share(&settings.node, 0),
+        })
     }
 
     /// Sends whatever comes, for ever. May be dropped at any point: a frame whose answer was not
@@ -36,71 +40,71 @@ impl Sender {
     pub(crate) async fn deliver(&mut self, outbox: &Outbox) -> Infallible {
         loop {
             let frame = outbox.first().await;
-            if outbox.len() == 1 {
+            if outbox.free() == 1 {
                 // All nodes tick at once. Thousands of frames at once would make each wait for all.
-                tokio::time::sleep(self.spread.mul_f64(self.place)).await;
+                sleep(self.spread.mul_f64(self.place)).await;
             }
             self.attempt(&frame, outbox).await;
+            // One a tick, so that a server whose clock is wrong has little more to do. Where it is
+            // taken, all others may be.
+            if outbox.free() == 0
+                && let Some(held) = outbox.due()
+                && self.attempt(&held, outbox).await
+            {
+                outbox.release();
+            }
         }
     }
 
-    /// Sends what there is, trying anew from short waits on.
+    /// Sends what there is, from short waits on.
     pub(crate) async fn flush(&mut self, outbox: &Outbox) {
         self.backoff.reset();
+        outbox.release();
         while let Some(frame) = outbox.peek() {
             self.attempt(&frame, outbox).await;
         }
     }
 
-    /// One attempt, and the wait before the next if it fails.
-    async fn attempt(&mut self, frame: &Frame, outbox: &Outbox) {
-        match self.client.post(frame).await {
+    /// One attempt, and the wait before the next if the server takes nothing now. Says whether the
+    /// frame was taken.
+    async fn attempt(&mut self, frame: &Frame, outbox: &Outbox) -> bool {
+        let begun = Instant::now();
+        let answer = self.client.post(frame).await;
+        let is_taken = matches!(answer, Answer::Taken { .. });
+        match answer {
             Answer::Taken { spread } => {
                 self.spread = spread;
                 outbox.remove(frame.sequence);
                 debug!(sequence = frame.sequence, bytes = frame.bytes.len(), "sent");
-                self.reached(outbox);
             }
             Answer::Refused(why) => {
                 outbox.remove(frame.sequence);
-                warn!(sequence = frame.sequence, why, "the server refused a frame; it is dropped");
-                self.reached(outbox);
+                self.standing.refused(frame.sequence, &why);
             }
-            Answer::Later { why, after } => {
-                self.lost(&why);
-                let wait = self.backoff.after_failure(fastrand::f64());
-                tokio::time::sleep(after.map_or(wait, |after| spread(after, wait))).await;
+            Answer::WrongTime(why) => {
+                outbox.hold(frame.sequence);
+                self.standing.wrong_time(frame.sequence, &why);
+            }
+            Answer::Later { obstacle, why, after } => {
+                self.standing.lost(obstacle, &why);
+                let wait = match after {
+                    Some(after) => self.backoff.after_request(after),
+                    // An attempt that took long was a wait already.
+                    None => self.backoff.after_failure().saturating_sub(begun.elapsed()),
+                };
+                sleep(wait).await;
+                return false;
             }
         }
-    }
-
-    fn reached(&mut self, outbox: &Outbox) {
         self.backoff.reset();
-        if let Some(since) = self.lost_since.take() {
-            let outage_s = since.elapsed().as_secs();
-            let (queued, lost) = (outbox.len(), outbox.take_lost());
-            info!(outage_s, queued, lost, "the server takes frames again");
-        }
+        self.standing.reached(outbox);
+        is_taken
     }
-
-    fn lost(&mut self, why: &str) {
-        if self.lost_since.is_none() {
-            self.lost_since = Some(Instant::now());
-            warn!(why, "the server takes no frames; they are kept and sent again");
-        } else {
-            debug!(why, "the server still takes no frames");
-        }
-    }
-}
-
-/// At least what the server asked for, and not the same for everybody.
-fn spread(after: Duration, wait: Duration) -> Duration {
-    after + wait / 4
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{sync::Arc, time::Instant};
 
     use kubemonitor_model::{Tick, UnixMillis};
     use tokio::task::JoinHandle;
@@ -121,7 +125,7 @@ mod tests {
             token_file: None,
             ca_file: None,
         };
-        Sender::new(Client::new(&settings).expect("a client"))
+        Sender::new(&settings).expect("a client")
     }
 
     fn outbox(sequences: impl IntoIterator<Item = u64>) -> Arc<Outbox> {
@@ -178,6 +182,77 @@ mod tests {
         deliver(&server.url(), &outbox(1..=4));
         server.takes(1).await;
         assert_eq!(server.sequences(), [1, 2, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn what_somebody_has_to_mend_loses_nothing() {
+        for status in [401, 403, 404, 409] {
+            let server = Server::start([Reply::Status(status)]).await;
+            let outbox = outbox(1..=3);
+            deliver(&server.url(), &outbox);
+            server.takes(3).await;
+            assert_eq!(server.sequences(), [1, 1, 2, 3], "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_of_a_wrong_time_lets_others_pass_and_none_is_lost() {
+        let server = Server::start([425, 425, 204, 425, 204].map(Reply::Status)).await;
+        let outbox = Outbox::new(Capacity { frames: 100, bytes: 1 << 20 });
+        let outbox = Arc::new(outbox.holding_for(Duration::ZERO));
+        (1..=3).for_each(|sequence| outbox.push(frame(sequence)));
+        deliver(&server.url(), &outbox);
+        server.receives(4).await;
+        // One that was held back is tried after each that was taken, and all when it is taken too.
+        outbox.push(frame(4));
+        server.takes(4).await;
+        assert_eq!(server.sequences(), [1, 2, 3, 1, 4, 2, 1]);
+        assert_eq!((outbox.len(), outbox.take_lost()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn while_no_time_is_taken_a_tick_costs_one_more_request_at_most() {
+        let server = Server::start([Reply::Status(425); 100]).await;
+        let outbox = Outbox::new(Capacity { frames: 100, bytes: 1 << 20 });
+        let outbox = Arc::new(outbox.holding_for(Duration::ZERO));
+        deliver(&server.url(), &outbox);
+        for sequence in 1..=5 {
+            outbox.push(frame(sequence));
+            server.receives(2 * usize::try_from(sequence).expect("few")).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!((server.received().len(), outbox.len()), (10, 5));
+    }
+
+    #[tokio::test]
+    async fn the_flush_tries_each_frame_of_a_wrong_time_once() {
+        let server = Server::start([Reply::Status(425); 4]).await;
+        let outbox = outbox(1..=4);
+        sender(&server.url()).flush(&outbox).await;
+        assert_eq!((server.sequences(), outbox.len()), (vec![1, 2, 3, 4], 4));
+    }
+
+    #[tokio::test]
+    async fn an_outbox_that_runs_over_loses_the_oldest_and_sends_the_rest_once() {
+        let server = Server::start([Reply::Silence]).await;
+        let outbox = Arc::new(Outbox::new(Capacity { frames: 10, bytes: 1 << 20 }));
+        outbox.push(frame(1));
+        let delivery = deliver(&server.url(), &outbox);
+        server.receives(1).await;
+        (2..=30).for_each(|sequence| outbox.push(frame(sequence)));
+        delivery.abort();
+        sender(&server.url()).flush(&outbox).await;
+        assert_eq!(server.taken(), (21..=30).collect::<Vec<u64>>());
+        assert_eq!(outbox.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn answers_that_get_lost_are_all_that_is_sent_twice() {
+        let lost = [Reply::HangUp, Reply::Status(204), Reply::HangUp, Reply::HangUp];
+        let server = Server::start(lost).await;
+        deliver(&server.url(), &outbox(1..=3));
+        server.takes(3).await;
+        assert_eq!(server.sequences(), [1, 1, 2, 2, 2, 3]);
     }
 
     #[tokio::test]

@@ -10,15 +10,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use kubemonitor_frame::{MAX_FRAME_BYTES, encode};
 use kubemonitor_model::{Interval, UnixMillis};
 use tokio::sync::oneshot;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::{
-    clock::{Due, Ticks, UnixMicros},
+    clock::since_boot,
     outbox::{Frame, Outbox},
     sampling::HostSampler,
+    ticks::{Due, Now, Ticks},
 };
 
 /// A running thread that samples.
@@ -63,14 +63,13 @@ fn sample_on_ticks(
     outbox: &Outbox,
     stopped: &mpsc::Receiver<Infallible>,
 ) {
-    let mut ticks = Ticks::every(interval);
+    let mut ticks = Ticks::every(interval, Now::read());
     let mut buffer = Vec::new();
     loop {
-        match ticks.poll(UnixMicros::now()) {
+        match ticks.poll(Now::read()) {
             Due::Now(at) => {
-                if let Some(frame) = sample(&mut sampler, at, &mut buffer) {
-                    outbox.push(frame);
-                }
+                outbox.push(sample(&mut sampler, at, &mut buffer));
+                ticks.taken(since_boot());
             }
             Due::In(wait) => {
                 if stopped.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Disconnected) {
@@ -82,18 +81,12 @@ fn sample_on_ticks(
 }
 
 /// The frame of one tick; the buffer is where it is encoded, again and again.
-fn sample(sampler: &mut HostSampler, at: UnixMillis, buffer: &mut Vec<u8>) -> Option<Frame> {
+fn sample(sampler: &mut HostSampler, at: UnixMillis, buffer: &mut Vec<u8>) -> Frame {
     let begun = Instant::now();
-    let tick = sampler.sample(at);
-    buffer.clear();
-    encode(tick, buffer);
+    let tick = sampler.sample_frame(at, buffer);
     let (sequence, bytes) = (tick.sequence, buffer.len());
     let (entities, read_delay_us) = (tick.rows.len(), tick.read_delay_us);
     let (files, took) = (sampler.take_cost().files, begun.elapsed());
     debug!(sequence, entities, files, bytes, read_delay_us, ?took, "sampled");
-    if bytes > MAX_FRAME_BYTES {
-        warn!(sequence, entities, bytes, "this tick is too large for a frame and is left out");
-        return None;
-    }
-    Some(Frame { sequence, bytes: Bytes::copy_from_slice(buffer) })
+    Frame { sequence, bytes: Bytes::copy_from_slice(buffer) }
 }

@@ -37,7 +37,8 @@ impl Recent {
         let samples = series.window(range);
         let step = |sample: &kubemonitor_store::Sample| {
             let cpu_ns = sample.rates.increase(Metric::CpuUsage)?;
-            let step = Step { at: sample.at, cpu_ns, elapsed_us: sample.rates.elapsed_us() };
+            let elapsed_us = sample.rates.elapsed_us(Metric::CpuUsage);
+            let step = Step { at: sample.at, cpu_ns, elapsed_us };
             (sample.at > series.first_at()).then_some(step)
         };
         let mut steps: Vec<Step> = samples.iter().rev().map_while(step).collect();

@@ -70,6 +70,8 @@ pub(crate) struct NodeSample {
     load5: Option<f64>,
     /// Load average over fifteen minutes.
     load15: Option<f64>,
+    /// Entities (units before containers before pods) that the node has and its frame had no room for.
+    entities_left_out: Option<u64>,
 }
 
 impl NodeFacts {
@@ -115,6 +117,7 @@ impl NodeSample {
             load1: load(Metric::Load1),
             load5: load(Metric::Load5),
             load15: load(Metric::Load15),
+            entities_left_out: reading.value(Metric::EntitiesLeftOut),
         }
     }
 
@@ -143,6 +146,7 @@ impl NodeSample {
             load1: Some(0.42),
             load5: Some(0.38),
             load15: Some(0.31),
+            entities_left_out: Some(0),
         }
     }
 }
@@ -195,7 +199,7 @@ mod tests {
         let sample = NodeSample::new(facts().past(), &reading(&[], None));
         let json = serde_json::to_value(sample).unwrap();
         let fields = json.as_object().unwrap();
-        assert_eq!(fields.len(), 27);
+        assert_eq!(fields.len(), 28);
         let known: Vec<&String> =
             fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name).collect();
         assert_eq!(known, ["timestamp", "node_name"]);

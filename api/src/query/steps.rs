@@ -53,9 +53,9 @@ fn step_reading(at: UnixMillis, samples: &[Sample], gauges: Gauges) -> Reading {
         );
     }
     let per_second = RATED.map(|metric| {
-        let known = samples
-            .iter()
-            .filter_map(|sample| Some((sample.rates.increase(metric)?, sample.rates.elapsed_us())));
+        let known = samples.iter().filter_map(|sample| {
+            Some((sample.rates.increase(metric)?, sample.rates.elapsed_us(metric)))
+        });
         let (increase, elapsed_us) =
             known.fold((0, 0), |(sum, time), (increase, us)| (sum + increase, time + us));
         (elapsed_us > 0).then(|| increase as f64 * 1e6 / elapsed_us as f64)

@@ -53,7 +53,7 @@ const TYPES: [&str; 2] = [kubemonitor_frame::CONTENT_TYPE, "application/octet-st
             (inline(Frame) = "application/vnd.kubemonitor.frame"),
             (inline(Frame) = "application/octet-stream"),
         ),
-        description = "One frame of at most 1 MiB.",
+        description = "One frame of at most 4 MiB.",
     ),
     responses((status = 200, body = Receipt), WriteRefused, FrameRefused),
     security((), ("token" = [])),

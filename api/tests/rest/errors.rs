@@ -120,7 +120,7 @@ async fn writes_need_the_token_and_reads_do_not() {
 #[tokio::test]
 async fn bodies_have_a_type_a_size_and_a_form() {
     let server = Running::start().await;
-    let large = format!("{{\"timestamp\": \"{}\"}}", "x".repeat(1 << 20));
+    let large = format!("{{\"timestamp\": \"{}\"}}", "x".repeat(4 << 20));
     for path in
         ["/api/nodes/n", "/api/pods/p", "/api/namespaces/s", "/api/namespaces/s/deployments/d"]
     {

@@ -81,8 +81,8 @@ async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
     let head = "POST /api/frames HTTP/1.1\r\nhost: test\r\n\
                 content-type: application/octet-stream\r\n";
     for body in [
-        "content-length: 1048577\r\n\r\n".to_owned(),
-        format!("transfer-encoding: chunked\r\n\r\n100001\r\n{}", "x".repeat(0x10_0001)),
+        "content-length: 4194305\r\n\r\n".to_owned(),
+        format!("transfer-encoding: chunked\r\n\r\n400001\r\n{}", "x".repeat(0x40_0001)),
     ] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();

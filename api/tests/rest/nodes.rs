@@ -46,7 +46,8 @@ async fn a_node_is_shown_with_its_rates_and_shares() {
         "disk_write_bytes": null, "disk_read_bytes_per_second": 2000.0,
         "disk_write_bytes_per_second": null, "network_rx_bytes": null, "network_tx_bytes": 1500,
         "network_rx_bytes_per_second": null, "network_tx_bytes_per_second": 100.0, "load1": 1.25,
-        "load5": null, "load15": null, "pod_count": 1, "container_count": 1, "ready": null,
+        "load5": null, "load15": null, "entities_left_out": null, "pod_count": 1,
+        "container_count": 1, "ready": null,
         "stale": false, "conflicting_frames": 0,
     });
     // The frame was under way for a moment.

@@ -124,6 +124,17 @@ impl Server {
         self.state.lock().expect("no panic").connections
     }
 
+    /// Waits until so many frames came, whatever became of them.
+    pub(crate) async fn receives(&self, frames: usize) {
+        let enough = async {
+            while self.received().len() < frames {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(20), enough).await;
+        assert!(waited.is_ok(), "{frames} frames were to come, not only {:?}", self.sequences());
+    }
+
     /// Waits until so many frames were taken.
     pub(crate) async fn takes(&self, frames: usize) {
         let enough = async {

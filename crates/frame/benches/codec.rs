@@ -18,7 +18,7 @@ fn row(kind: EntityKind, salt: u64) -> Row {
             Unit::Nanoseconds | Unit::Nanocores => 700_000_000_000,
             Unit::Bytes => 90_000_000,
             Unit::Count => 9_000,
-            Unit::Milliseconds | Unit::Millicores | Unit::Thousandths => 1_500,
+            Unit::Microseconds | Unit::Milliseconds | Unit::Millicores | Unit::Thousandths => 1_500,
         };
         row.set_column(column, Some(magnitude * (salt % 7 + 1) + salt));
     }

@@ -72,6 +72,12 @@ impl<'a> Cursor<'a> {
         Err(Problem::Truncated.at(start))
     }
 
+    /// A number with a sign: its lowest bit says whether the rest is turned over.
+    pub(crate) fn signed(&mut self) -> Result<i64, FrameError> {
+        let number = self.number()?;
+        Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+    }
+
     /// A text of a length that `Problem::TextLength` allows.
     pub(crate) fn text(&mut self) -> Result<&'a str, FrameError> {
         let start = self.offset;

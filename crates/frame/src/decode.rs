@@ -15,7 +15,7 @@ use crate::{
 /// The tick a frame carries.
 ///
 /// Survives any bytes: memory is taken for what is there and never for what a count claims, and
-/// stays below 3 MiB. Kinds and metrics this build does not know are passed over.
+/// stays below 12 MiB. Kinds and metrics this build does not know are passed over.
 pub fn decode(bytes: &[u8]) -> Result<Tick, FrameError> {
     read(bytes, Vec::new())
 }
@@ -86,7 +86,7 @@ fn prologue(cursor: &mut Cursor<'_>) -> Result<Tick, FrameError> {
         instance: u64::from_le_bytes(cursor.array()?),
         at: UnixMillis(i64::from_le_bytes(cursor.array()?)),
         sequence: cursor.number()?,
-        read_delay_us: cursor.number()?,
+        read_delay_us: cursor.signed()?,
         interval_ms: cursor.number()?,
         rows: Vec::new(),
     })

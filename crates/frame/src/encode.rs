@@ -16,7 +16,7 @@ pub fn encode(tick: &Tick, out: &mut Vec<u8>) {
     out.extend_from_slice(&tick.instance.to_le_bytes());
     out.extend_from_slice(&tick.at.0.to_le_bytes());
     number(out, tick.sequence);
-    number(out, tick.read_delay_us);
+    number(out, zigzag(tick.read_delay_us));
     number(out, tick.interval_ms);
 
     let pods = PodPlaces::of(tick);
@@ -116,6 +116,11 @@ fn bits(mut set: u64) -> impl Iterator<Item = usize> {
 fn text(out: &mut Vec<u8>, text: &str) {
     number(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
+}
+
+/// Small numbers of either sign become small ones without: 0, -1, 1, -2, ...
+fn zigzag(value: i64) -> u64 {
+    (value << 1 ^ value >> 63).cast_unsigned()
 }
 
 /// LEB128, shortest form.

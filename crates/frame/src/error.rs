@@ -24,7 +24,7 @@ pub enum Problem {
     #[error("not a frame: it does not begin with `KMF`")]
     NotAFrame,
     /// From another time.
-    #[error("version {0} of the format is not known here, only version 1: upgrade the server")]
+    #[error("version {0} of the format is not known here, only version 2: upgrade the server")]
     UnknownVersion(u8),
     /// The frame, or a section of it, ends within a value.
     #[error("it ends here, within a value")]

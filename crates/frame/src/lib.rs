@@ -23,11 +23,12 @@ pub const CONTENT_TYPE: &str = "application/vnd.kubemonitor.frame";
 /// spread their frames, each in a place of its own.
 pub const SPREAD_HEADER: &str = "x-kubemonitor-spread-ms";
 
-/// The longest frame a decoder looks at: ten times what a node with 500 pods sends.
-pub const MAX_FRAME_BYTES: usize = 1 << 20;
+/// The longest frame a decoder looks at: ten times what a node with 500 pods and 1,000 units sends.
+pub const MAX_FRAME_BYTES: usize = 4 << 20;
 
-/// The most entities a frame can have: kubelets run 110 pods by default, some hundreds at most.
-pub const MAX_ENTITIES: usize = 4096;
+/// The most entities a frame can have. Kubelets run 110 pods by default, some hundreds at most;
+/// hosts with thousands of systemd units exist.
+pub const MAX_ENTITIES: usize = 16_384;
 
 /// The longest identity in bytes that is written as text.
 pub const MAX_TEXT_BYTES: usize = 1024;
@@ -39,7 +40,7 @@ pub const MAX_SECTION_COLUMNS: usize = 256;
 const MAGIC: [u8; 3] = *b"KMF";
 
 /// The format this crate writes and reads.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The byte that begins each entity: what form its identity has, and what else is known of it.
 mod head {

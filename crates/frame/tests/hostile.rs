@@ -5,7 +5,7 @@ use kubemonitor_model::{EntityId, EntityKind, Metric};
 
 /// Everything before the sections, of a node named `n`.
 const PROLOGUE: [u8; 25] = [
-    b'K', b'M', b'F', 1, 1, b'n', // magic, version, name
+    b'K', b'M', b'F', 2, 1, b'n', // magic, version, name
     7, 0, 0, 0, 0, 0, 0, 0, // instance
     9, 0, 0, 0, 0, 0, 0, 0, // at
     1, 2, 3, // sequence, read delay, interval
@@ -44,15 +44,15 @@ fn what_is_no_frame_or_no_frame_of_this_version_says_so() {
     assert_eq!(refusal(b""), FrameError { offset: 0, problem: Problem::NotAFrame });
     assert_eq!(refusal(b"{\"node\":1}").problem, Problem::NotAFrame);
     let mut future = frame(&[]);
-    future[3] = 2;
-    assert_eq!(refusal(&future), FrameError { offset: 3, problem: Problem::UnknownVersion(2) });
+    future[3] = 3;
+    assert_eq!(refusal(&future), FrameError { offset: 3, problem: Problem::UnknownVersion(3) });
 }
 
 #[test]
 fn a_frame_without_entities_is_a_frame() {
     let tick = decode(&frame(&[])).expect("a frame");
     assert_eq!((tick.node.as_str(), tick.rows.len()), ("n", 0));
-    assert_eq!((tick.sequence, tick.read_delay_us, tick.interval_ms), (1, 2, 3));
+    assert_eq!((tick.sequence, tick.read_delay_us, tick.interval_ms), (1, 1, 3));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_frame_has_its_own_node_and_no_other() {
 #[test]
 fn entities_are_bounded() {
     let units = |count: usize| {
-        let one = |i| [&[3, 4][..], format!("{i:04}").as_bytes()].concat();
+        let one = |i| [&[3, 5][..], format!("{i:05}").as_bytes()].concat();
         [&[0][..], &(0..count).flat_map(one).collect::<Vec<u8>>()].concat()
     };
     let most = decode(&frame(&[(3, &units(MAX_ENTITIES))])).expect("a frame");
@@ -179,7 +179,7 @@ fn refusals_read_well() {
     bytes[3] = 9;
     assert_eq!(
         refusal(&bytes).to_string(),
-        "byte 3 of the frame: version 9 of the format is not known here, only version 1: \
+        "byte 3 of the frame: version 9 of the format is not known here, only version 2: \
          upgrade the server"
     );
 }

@@ -59,7 +59,7 @@ fn pods() -> impl Strategy<Value = Vec<EntityRow>> {
 
 fn tick() -> impl Strategy<Value = Tick> {
     let prologue =
-        ("[!-.0-~]{1,253}", any::<u64>(), any::<i64>(), any::<u64>(), any::<u64>(), any::<u64>());
+        ("[!-.0-~]{1,253}", any::<u64>(), any::<i64>(), any::<u64>(), any::<i64>(), any::<u64>());
     let node = option::of((any::<bool>(), row(EntityKind::Node)));
     let containers = (entities(EntityKind::Container, 12), vec(any::<u32>(), 12));
     let others = (
@@ -122,7 +122,7 @@ proptest! {
 
     #[test]
     fn any_bytes_get_an_answer(bytes in vec(any::<u8>(), 0..400)) {
-        let framed = [b"KMF\x01\x01n", &bytes[..]].concat();
+        let framed = [b"KMF\x02\x01n", &bytes[..]].concat();
         let _ = decode(&bytes);
         let _ = decode(&framed);
     }

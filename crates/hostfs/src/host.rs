@@ -17,7 +17,7 @@ use crate::{
     hierarchies::Hierarchies,
     interfaces::InterfaceVerdict,
     layout::Place,
-    members::{EMPTY_FOR, EntityReading, Members},
+    members::{EMPTY_FOR, EntityReading, Members, ReadAfter},
     node::{Node, NodeReading},
     tree::{Changes, Tree},
 };
@@ -86,6 +86,8 @@ pub enum HostError {
 pub struct HostReading<'a> {
     /// The node as a whole.
     pub node: &'a NodeReading,
+    /// When the node was read; the others came after it.
+    pub at: Instant,
     members: &'a Members,
 }
 
@@ -93,6 +95,11 @@ impl<'a> HostReading<'a> {
     /// Everything that runs in a cgroup of its own, each pod before its containers.
     pub fn entities(&self) -> impl ExactSizeIterator<Item = &'a EntityReading> + use<'a> {
         self.members.reported()
+    }
+
+    /// When each of the [`entities`](Self::entities) was read, in their order.
+    pub fn read_after(&self) -> impl ExactSizeIterator<Item = ReadAfter> + use<'a> {
+        self.members.read_after()
     }
 }
 
@@ -156,15 +163,16 @@ impl Host {
             members.follow(changes, tree, &self.hierarchies, scratch);
         }
         // The node comes first: from it the others learn which disks and which network are its.
+        let at = Instant::now();
         self.reading = node.read(scratch);
-        members.read_cgroups(&node.disks, self.hierarchies.kill_count(), tree, scratch);
+        members.read_cgroups(at, &node.disks, self.hierarchies.kill_count(), tree, scratch);
         members.judge(now, scratch);
         if self.hierarchies.legacy.blkio.is_some() && !self.reading.counts_io_of_legacy_cgroups() {
             members.forget_io();
         }
-        members.read_networks(&self.roots.proc, &node.namespace, scratch);
+        members.read_networks(at, &self.roots.proc, &node.namespace, scratch);
         tell(scratch.descriptors.take_news());
-        HostReading { node: &self.reading, members }
+        HostReading { node: &self.reading, at, members }
     }
 
     /// The version of the cgroups that have controllers: `v1`, `v2`, or `v1+v2` on a hybrid host.

@@ -47,5 +47,5 @@ pub use explain::{CgroupVerdict, CountsAs, Explanation};
 pub use file::ReadCost;
 pub use host::{Host, HostError, HostReading, HostRoots};
 pub use interfaces::{InterfaceKind, InterfaceStanding, InterfaceVerdict};
-pub use members::EntityReading;
+pub use members::{EntityReading, ReadAfter};
 pub use node::NodeReading;

@@ -44,6 +44,8 @@ pub enum MetricKind {
 pub enum Unit {
     /// Nanoseconds.
     Nanoseconds,
+    /// Microseconds.
+    Microseconds,
     /// Milliseconds.
     Milliseconds,
     /// Bytes.
@@ -203,6 +205,9 @@ catalogue! {
     63 MemoryTotal            "memory_total_bytes"        Bytes        Gauge   "N"     ""                                                  "node_memory_MemTotal_bytes"                "Memory the kernel manages.";
     64 CpuCapacity            "cpu_capacity_millicores"   Millicores   Gauge   "N"     ""                                                  "kubemonitor_node_cpu_capacity_millicores"  "Online CPUs, times 1000.";
     65 Uptime                 "uptime_ms"                 Milliseconds Gauge   "N"     ""                                                  ""                                          "Time since boot.";
+    66 ReadOffset             "read_offset_us"            Microseconds Gauge   "PCU"   ""                                                  ""                                          "How long after its node's values those of the cgroup were read; absent where that hardly matters. Rates take it into account.";
+    67 EntitiesLeftOut        "entities_left_out"         Count        Gauge   "N"     ""                                                  ""                                          "Units, containers and pods of the node that its frame had no room for.";
+    68 NetworkReadOffset      "network_read_offset_us"    Microseconds Gauge   "PU"    ""                                                  ""                                          "How long after its node's values those of the network were read; absent where that hardly matters.";
 }
 
 /// The columns of one kind: its metrics in catalogue order, and back.

@@ -118,18 +118,32 @@ pub struct EntityRow {
 pub struct Tick {
     /// Who measured.
     pub node: NodeName,
-    /// Chosen at random when a collector starts: tells a retried frame from a restarted collector.
+    /// Chosen when a collector starts: tells a retried frame from a restarted collector. The upper
+    /// half names the collector's [steady clock](Self::clock), the lower half is random.
     pub instance: u64,
     /// Counts the frames of that instance.
     pub sequence: u64,
     /// The aligned moment all nodes share.
     pub at: UnixMillis,
-    /// How long after `at` the values were read, in microseconds; rates use the true time.
-    pub read_delay_us: u64,
+    /// How long after `at` the values were read, in microseconds, by the collector's steady clock:
+    /// the wall clock as it was when the collector started, carried on by the time since boot. It is
+    /// off by half a second at most, and by what the wall clock was set by since. Between two ticks
+    /// of one clock all that cancels out.
+    pub read_delay_us: i64,
     /// The time between two ticks of this collector, in milliseconds.
     pub interval_ms: u64,
     /// The entities, the node first, each pod before its containers.
     pub rows: Vec<EntityRow>,
+}
+
+impl Tick {
+    /// The steady clock that [`read_delay_us`](Self::read_delay_us) goes by. The time between two
+    /// ticks is known only where they have one clock: collectors of one boot share it, unless the
+    /// wall clock was set between their starts.
+    pub fn clock(&self) -> u32 {
+        let [a, b, c, d, ..] = self.instance.to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
+    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl Share {
         let gauge = |metric| point.column(kind.column(metric)?);
         let per_second = |metric, scale: u128| {
             let increase = u128::from(rates.increase(metric)?);
-            u64::try_from(increase * scale / u128::from(rates.elapsed_us())).ok()
+            u64::try_from(increase * scale / u128::from(rates.elapsed_us(metric))).ok()
         };
         Self {
             at: point.at,

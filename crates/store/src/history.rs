@@ -5,6 +5,7 @@ use kubemonitor_model::{EntityId, EntityKind, NodeName, Row, UnixMillis};
 use crate::{
     Store,
     chunk::Chunks,
+    clock::ReadTimes,
     codec::Point,
     disk::{Block, Damage, Disk, DiskError, Level, RolledBlock},
     group::Group,
@@ -84,11 +85,17 @@ impl Store {
         };
         // One bucket more, so that the first one asked for has a rate.
         let from = range.from.minus(level.step_ms());
-        let mut rolled = self.archived(level, node, kind, id, TimeRange { from, ..range });
+        let mut times = ReadTimes::default();
+        let archived = TimeRange { from, ..range };
+        let mut rolled = self.archived(level, node, kind, id, archived, &mut times);
         let archived_to = rolled.means.last().map_or(from, |point| point.at);
         let fresh = TimeRange { from: UnixMillis(archived_to.0 + 1), to: range.to };
-        let fresh =
-            self.node(node, |view| Some(view.find(kind, id)?.rolled(fresh, level.step_ms())));
+        let fresh = self.node(node, |view| {
+            for time in view.bucket_times(fresh, level.step_ms()) {
+                times.note(time);
+            }
+            Some(view.find(kind, id)?.rolled(fresh, level.step_ms()))
+        });
         if let Some(fresh) = fresh.flatten() {
             rolled.means.extend(fresh.means);
             rolled.lows.extend(fresh.lows);
@@ -101,7 +108,7 @@ impl Store {
             extremes: extremes
                 .map(|(low, high)| Extremes { low: row_of(kind, low), high: row_of(kind, high) })
                 .collect(),
-            samples: samples(kind, &rolled.means, range),
+            samples: samples(kind, &rolled.means, range, &times),
         }
     }
 
@@ -217,11 +224,16 @@ impl Store {
         kind: EntityKind,
         id: &EntityId,
         range: TimeRange,
+        times: &mut ReadTimes,
     ) -> Rolled {
         let mut buckets = Buckets::default();
         if let Some(disk) = self.members.disk() {
             disk.archive(level).read(node.as_str(), range.from, range.to, |block| {
-                let mut series = Block::decode(block)?.series.into_iter();
+                let block = Block::decode(block)?;
+                for time in block.read_times {
+                    times.note(time);
+                }
+                let mut series = block.series.into_iter();
                 if let Some(found) = series.find(|s| s.kind == kind && s.id == *id) {
                     buckets.means.restore(found.chunks);
                     buckets.lows.restore(found.lows);
@@ -272,14 +284,13 @@ fn last_archived_sum(disk: &Disk, level: Level, key: &str) -> Option<RolledSum> 
     archived_sums(disk, level, key, TimeRange { from: until, to: until }).pop()
 }
 
-fn samples(kind: EntityKind, points: &[Point], range: TimeRange) -> Vec<Sample> {
+fn samples(kind: EntityKind, points: &[Point], range: TimeRange, times: &ReadTimes) -> Vec<Sample> {
     let mut before: Option<(UnixMillis, Counted)> = None;
     let mut samples = Vec::new();
     for point in points {
         let counted = Counted::at(kind, point);
         let rates = before.as_ref().map_or_else(Rates::default, |(at, before)| {
-            let elapsed_us = u64::try_from(point.at.since(*at) * 1000).unwrap_or(0);
-            Rates::between(before, &counted, elapsed_us)
+            Rates::between(before, &counted, times.elapsed_us(*at, point.at))
         });
         before = Some((point.at, counted));
         if range.contains(point.at) {

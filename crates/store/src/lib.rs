@@ -99,8 +99,8 @@ pub enum IngestError {
     },
     /// The same collector has measured another tick of that time. That will never be otherwise.
     #[error(
-        "the tick at {} ms was overtaken by its collector's newer ones, and there is another one of \
-         its time: the node's clock was set", at.0
+        "the tick at {at} was overtaken by its collector's newer ones, and there is another one of \
+         its time: the node's clock was set"
     )]
     TimeTaken {
         /// The tick's time.

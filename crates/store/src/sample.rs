@@ -35,6 +35,8 @@ pub(crate) struct Counted {
     last_known: [u64; RATED.len()],
     /// Which of them started anew at this row.
     restarted: [bool; RATED.len()],
+    /// How much later than its tick says the cgroup was read, and the network.
+    read_offsets_us: [u64; 2],
 }
 
 impl Counted {
@@ -46,6 +48,9 @@ impl Counted {
             last_known: columns.map(|column| column.map_or(0, |column| point.values[column])),
             restarted: columns
                 .map(|column| column.is_some_and(|column| point.restarted >> column & 1 == 1)),
+            read_offsets_us: [Metric::ReadOffset, Metric::NetworkReadOffset].map(|metric| {
+                kind.column(metric).and_then(|column| point.column(column)).unwrap_or(0)
+            }),
         }
     }
 
@@ -54,6 +59,7 @@ impl Counted {
         values: [Some(0); RATED.len()],
         last_known: [0; RATED.len()],
         restarted: [false; RATED.len()],
+        read_offsets_us: [0; 2],
     };
 
     /// How far a counter has come since it was last known; all it has counted when it never was.
@@ -68,18 +74,31 @@ impl Counted {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
     elapsed_us: u64,
+    /// Between the two reads of the network it was so much longer.
+    network_longer_us: i32,
     /// Which of the increases are known, as a bitmap.
     known: u8,
     increases: [u64; RATED.len()],
 }
 
 impl Rates {
-    /// What grew from `previous` to `next` in `elapsed_us`. Not known where a counter started anew.
+    /// What grew from `previous` to `next`, whose ticks were read `elapsed_us` after one another; 0
+    /// where that is not known. Not known where a counter started anew.
     pub(crate) fn between(previous: &Counted, next: &Counted, elapsed_us: u64) -> Self {
-        let mut rates = Self { elapsed_us, ..Self::default() };
-        if elapsed_us == 0 {
-            return rates;
+        let between = |place: usize| {
+            let elapsed = elapsed_us.saturating_add(next.read_offsets_us[place]);
+            elapsed.saturating_sub(previous.read_offsets_us[place])
+        };
+        let (cgroup_us, network_us) = (between(0), between(1));
+        if elapsed_us == 0 || cgroup_us == 0 || network_us == 0 {
+            return Self::default();
         }
+        let longer_us = network_us.cast_signed().saturating_sub(cgroup_us.cast_signed());
+        let mut rates = Self {
+            elapsed_us: cgroup_us,
+            network_longer_us: i32::try_from(longer_us).unwrap_or(0),
+            ..Self::default()
+        };
         for place in 0..RATED.len() {
             let pair = previous.values[place].zip(next.values[place]);
             let increase = pair.and_then(|(from, to)| to.checked_sub(from));
@@ -91,9 +110,12 @@ impl Rates {
         rates
     }
 
-    /// True microseconds between the two samples; 0 for a first sample.
-    pub fn elapsed_us(&self) -> u64 {
-        self.elapsed_us
+    /// True microseconds between the two samples of a metric; 0 where that is not known, as for a
+    /// first sample.
+    pub fn elapsed_us(&self, metric: Metric) -> u64 {
+        let is_network = matches!(metric, Metric::NetworkRxBytes | Metric::NetworkTxBytes);
+        let longer_us = if is_network { self.network_longer_us } else { 0 };
+        self.elapsed_us.saturating_add_signed(i64::from(longer_us))
     }
 
     /// How much a [`RATED`] counter grew since the sample before. `None` for the first sample, where
@@ -105,7 +127,7 @@ impl Rates {
 
     /// The increase per second of true time.
     pub fn per_second(&self, metric: Metric) -> Option<f64> {
-        Some(self.increase(metric)? as f64 * 1e6 / self.elapsed_us as f64)
+        Some(self.increase(metric)? as f64 * 1e6 / self.elapsed_us(metric) as f64)
     }
 }
 

@@ -17,7 +17,8 @@ fn pod() -> EntityId {
     EntityId::parse("00000000-0000-0000-0000-000000000001")
 }
 
-/// A tick of one pod that has used `cpu` seconds and `memory` pages; frames count by `sequence`.
+/// A tick of one pod that has used `cpu` seconds and `memory` pages; frames count by `sequence`, and
+/// one was read at each step, whatever the wall clock said.
 fn tick(node: &str, sequence: u64, at: i64, cpu: u64) -> Tick {
     let mut row = Row::new(EntityKind::Pod);
     row.set(Metric::CpuUsage, Some(cpu * 1_000_000_000));
@@ -28,7 +29,7 @@ fn tick(node: &str, sequence: u64, at: i64, cpu: u64) -> Tick {
         instance: 1,
         sequence,
         at: UnixMillis(at),
-        read_delay_us: 0,
+        read_delay_us: (START + sequence.cast_signed() * STEP - at) * 1000,
         interval_ms: STEP.unsigned_abs(),
         rows: vec![EntityRow { id: pod(), parent: None, qos: None, newborn: false, row }],
     }

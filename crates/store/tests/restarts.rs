@@ -63,7 +63,7 @@ fn tick(number: i64, pods: usize) -> Tick {
         instance: 1,
         sequence: number.unsigned_abs(),
         at: UnixMillis(START + number * STEP),
-        read_delay_us: (number % 13).unsigned_abs() * 100,
+        read_delay_us: number % 13 * 100,
         interval_ms: STEP.unsigned_abs(),
         rows,
     }

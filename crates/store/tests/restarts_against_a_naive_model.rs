@@ -27,13 +27,13 @@ enum Event {
     Tick {
         steps: i64,
         pods: [bool; PODS],
-        delay_us: u64,
+        delay_us: i64,
     },
     /// The same, but the tick is held up on its way.
     HeldUp {
         steps: i64,
         pods: [bool; PODS],
-        delay_us: u64,
+        delay_us: i64,
     },
     /// One that was held up arrives.
     Arrives(prop::sample::Index),
@@ -64,7 +64,7 @@ fn event() -> impl Strategy<Value = Event> {
     // Blocks are written after five minutes at the latest.
     let steps = || prop_oneof![20 => 1i64..4, 2 => 10i64..130, 1 => 180i64..260];
     let pods = || any::<[bool; PODS]>().prop_map(|[_, rest @ ..]| [true, rest[0], rest[1]]);
-    let tick = || (steps(), pods(), 0u64..3000);
+    let tick = || (steps(), pods(), 0i64..3000);
     prop_oneof![
         16 => tick().prop_map(|(steps, pods, delay_us)| Event::Tick { steps, pods, delay_us }),
         3 => tick().prop_map(|(steps, pods, delay_us)| Event::HeldUp { steps, pods, delay_us }),
@@ -101,7 +101,7 @@ struct Sent {
     name: &'static str,
     number: i64,
     pods: [bool; PODS],
-    delay_us: u64,
+    delay_us: i64,
 }
 
 impl Sent {
@@ -163,8 +163,8 @@ impl Naive {
             let number = sent.number;
             let (cpu_now, received_now) = (cpu(pod, number), received(pod, number));
             let elapsed_us = before.map_or(0, |before| {
-                let nominal = ((number - before.number) * STEP).unsigned_abs() * 1000;
-                nominal + sent.delay_us - before.delay_us
+                let nominal = (number - before.number) * STEP * 1000;
+                (nominal + sent.delay_us - before.delay_us).unsigned_abs()
             });
             let grown = before.map(|before| cpu_now - cpu(pod, before.number));
             let flown = before
@@ -243,7 +243,7 @@ impl Process {
                 sample.row.get(Metric::CpuUsage).unwrap(),
                 sample.row.get(Metric::MemoryWorkingSet).unwrap(),
                 sample.row.get(Metric::NetworkRxBytes),
-                sample.rates.elapsed_us(),
+                sample.rates.elapsed_us(Metric::CpuUsage),
                 sample.rates.increase(Metric::CpuUsage),
                 sample.rates.increase(Metric::NetworkRxBytes),
             )

@@ -76,7 +76,7 @@ fn within_the_retention_its_history_goes_on_and_the_gap_shows() {
         // What it did meanwhile is known, over the true time.
         let back = samples[10].rates;
         assert_eq!(back.increase(Metric::NetworkTxBytes), Some(2910));
-        assert_eq!(back.elapsed_us(), 291 * 5_000_000);
+        assert_eq!(back.elapsed_us(Metric::CpuUsage), 291 * 5_000_000);
         assert_eq!(group(&store), (2, Some(2 * (3000 + 10 * round.unsigned_abs()))));
         // It was nowhere in between: no tick of then counts it.
         let sums = store.group_window("shop", TimeRange::ALL);

@@ -45,7 +45,7 @@ fn tick(number: i64) -> Tick {
         row.set(Metric::NetworkRxBytes, Some(number.unsigned_abs() << 20 | mixed >> 48));
         (of, row)
     };
-    let read_delay_us = number.unsigned_abs() % 900;
+    let read_delay_us = number % 900;
     Tick { read_delay_us, ..tick_of("node-1", number, (0..PODS).map(row)) }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use kubemonitor_model::{EntityId, EntityKind, QosClass};
 
 use super::{
-    EntityReading,
+    EntityReading, ReadAfter,
     source::{Meter, OOM_KILLS, Source, set_counters},
     total::{Rest, Total, sum},
 };
@@ -15,6 +15,7 @@ use crate::{cgroup::CgroupReading, namespace::PodNamespace};
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) entity: EntityReading,
+    pub(super) read_after: ReadAfter,
     pub(super) cgroups: Cgroups,
     /// The identities of its own cgroups.
     inodes: Vec<u64>,
@@ -77,6 +78,7 @@ impl Member {
         let entity = EntityReading { kind, id, parent: None, qos, newborn, cgroup, network: None };
         Self {
             entity,
+            read_after: ReadAfter::default(),
             cgroups: Cgroups::default(),
             inodes: Vec::new(),
             namespace,

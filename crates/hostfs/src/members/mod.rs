@@ -57,6 +57,15 @@ pub struct EntityReading {
     pub network: Option<NetworkCounters>,
 }
 
+/// How long after the node an entity was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadAfter {
+    /// Its cgroup.
+    pub cgroup: Duration,
+    /// Its network.
+    pub network: Duration,
+}
+
 /// The members, and the cgroups they are made of, which are in the order of their paths.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
@@ -72,6 +81,11 @@ impl Members {
     /// All that is reported: not what has been empty for a while, nor what has not started.
     pub(crate) fn reported(&self) -> impl ExactSizeIterator<Item = &EntityReading> {
         self.all[..self.reported].iter().map(|member| &member.entity)
+    }
+
+    /// When each of those that are [reported](Self::reported) was read, in their order.
+    pub(crate) fn read_after(&self) -> impl ExactSizeIterator<Item = ReadAfter> + use<'_> {
+        self.all[..self.reported].iter().map(|member| member.read_after)
     }
 
     /// The place and path of each cgroup that is a pod's or a pod's container's.
@@ -163,9 +177,11 @@ impl Members {
         self.arrange();
     }
 
-    /// Reads all cgroups. What has gone meanwhile is left out.
+    /// Reads all cgroups, and notes how long after `begun` each one. What has gone meanwhile is left
+    /// out.
     pub(crate) fn read_cgroups(
         &mut self,
+        begun: Instant,
         disks: &Disks,
         kills: KillCount,
         tree: &mut Tree,
@@ -173,7 +189,8 @@ impl Members {
     ) {
         self.sources.iter_mut().for_each(|source| source.reading = None);
         let mut gone = Vec::new();
-        for member in self.all.iter().filter(|member| !member.aside) {
+        for member in self.all.iter_mut().filter(|member| !member.aside) {
+            member.read_after.cgroup = begun.elapsed();
             for &own in &member.cgroups.own {
                 let source = &mut self.sources[own];
                 match source.cgroup.read(disks, scratch) {

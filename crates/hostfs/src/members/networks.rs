@@ -4,7 +4,7 @@
 //! share one as well (`docker run --network container:…`), and in a Kubernetes node that is a container
 //! itself, pods on the node's network are in the namespace of that container: each byte is reported once.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use kubemonitor_model::EntityKind;
 
@@ -32,9 +32,11 @@ enum Rank {
 }
 
 impl Members {
-    /// Reads the traffic of everything that may have a network of its own.
+    /// Reads the traffic of everything that may have a network of its own, and notes how long after
+    /// `begun`.
     pub(crate) fn read_networks(
         &mut self,
+        begun: Instant,
         proc: &Path,
         node: &NodeNamespace,
         scratch: &mut Scratch,
@@ -53,6 +55,7 @@ impl Members {
                 Candidate { folder, inode: *inode, place }
             });
             let inode = candidates.clone().map(|candidate| candidate.inode).min();
+            member.read_after.network = begun.elapsed();
             member.entity.network = namespace.read(candidates, proc, node, scratch);
             if let Some(namespace) = namespace.identity() {
                 namespaces.push(Claim { namespace, rank, inode, member: place });

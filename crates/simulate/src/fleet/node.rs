@@ -142,7 +142,7 @@ impl Node {
         tick.instance = self.instance;
         tick.sequence = self.sequence;
         tick.at = at;
-        tick.read_delay_us = self.read_delay_us;
+        tick.read_delay_us = self.read_delay_us.cast_signed();
         tick.interval_ms = self.shape.interval.millis();
         let mut rows = Rows::refill(&mut tick.rows);
         rows.next(EntityKind::Node, EntityId::Text(self.name.as_str().into()));
@@ -274,6 +274,7 @@ impl Node {
             (Metric::MajorPageFaults, self.page_faults),
             (Metric::OomKills, 0),
             (Metric::Uptime, floor(self.uptime_us / 1000, 10)),
+            (Metric::EntitiesLeftOut, 0),
         ] {
             row.set(metric, Some(value));
         }

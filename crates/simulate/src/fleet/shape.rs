@@ -111,8 +111,8 @@ mod tests {
         assert_eq!(shape(5000, 30, 2).check(), Ok(()));
         assert_eq!(shape(1, 0, 0).check(), Ok(()));
         assert_eq!(shape(0, 30, 2).check(), Err(ShapeError::NoNodes));
-        let refusal = shape(1, 2048, 1).check().unwrap_err();
-        assert!(refusal.to_string().contains("4097 entities"), "{refusal}");
+        let refusal = shape(1, 8192, 1).check().unwrap_err();
+        assert!(refusal.to_string().contains("16385 entities"), "{refusal}");
         let pods = 100;
         let too_many = ShapeError::TooManyPods { nodes: u32::MAX, pods };
         assert_eq!(shape(u32::MAX, pods, 1).check(), Err(too_many));

@@ -4,7 +4,7 @@ use kubemonitor_model::{EntityId, EntityKind, QosClass, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use super::{DiskError, unpacked};
-use crate::clock::ReadTick;
+use crate::clock::ReadTime;
 
 /// Closed chunks of all entities of one node, and all that is needed to go on from there.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,8 +20,8 @@ pub(crate) struct Block {
     pub(crate) wrong_after: Option<UnixMillis>,
     pub(crate) interval_ms: u32,
     pub(crate) heard_at: UnixMillis,
-    /// The ticks that its rows are of.
-    pub(crate) read_times: Vec<ReadTick>,
+    /// When its ticks were truly read; of rolled rows, the last tick of each bucket.
+    pub(crate) read_times: Vec<ReadTime>,
     pub(crate) series: Vec<StoredSeries>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct StoredChunk {
 }
 
 /// Blocks of another version are of another program; what they hold cannot be read by this one.
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 
 /// Bytes before the head: version, the head's length, its checksum.
 pub(crate) const PREFIX: usize = 9;

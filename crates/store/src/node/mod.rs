@@ -20,7 +20,7 @@ pub use self::{
     view::{NodeView, SeriesView},
 };
 use crate::{
-    clock::{ReadTick, frame_tag},
+    clock::ReadTime,
     disk::{self, Disk},
     group::Group,
     sample::TimeRange,
@@ -116,9 +116,9 @@ impl Node {
         };
         let is_newest = state.newest_tick.is_none_or(|newest| at > newest);
         self.seal_if_due(state, now, registry);
-        let frame_tag = frame_tag(tick.instance, tick.sequence);
-        state.read_times.note(ReadTick::new(at, tick.read_delay_us, frame_tag));
+        state.read_times.note(ReadTime::of(tick).told_from(at));
         state.interval_ms = u32::try_from(placing::interval_ms(tick)).unwrap_or(5000);
+        state.since_previous_ms = state.read_since_previous_ms(tick, at);
         let mut outcome = Outcome::default();
         for (place, entity) in tick.rows.iter().enumerate() {
             let parent = || tick.rows.get(entity.parent? as usize).map(|pod| pod.id.clone());

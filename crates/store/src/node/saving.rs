@@ -52,8 +52,8 @@ impl Node {
         if let Some(tick) = block.newest_tick {
             state.come_to(Some(tick), registry);
         }
-        for tick in block.read_times {
-            state.read_times.note(tick);
+        for time in block.read_times {
+            state.read_times.note(time);
         }
         let mut at = 0;
         for (place, stored) in block.series.into_iter().enumerate() {
@@ -214,7 +214,7 @@ impl State {
             wrong_after: None,
             interval_ms: self.interval_ms,
             heard_at: self.heard_at,
-            read_times: Vec::new(),
+            read_times: self.read_times.of_buckets(range, step_ms),
             series,
         };
         match block.encode() {

@@ -43,6 +43,9 @@ pub(super) struct State {
     /// Rows after this that blocks on disk have are from clocks that were wrong.
     pub(super) wrong_after: Option<UnixMillis>,
     pub(super) interval_ms: u32,
+    /// How long before the tick that is taken in its collector's previous one was read: what is newborn
+    /// was born since then.
+    pub(super) since_previous_ms: u32,
     pub(super) heard_at: UnixMillis,
     /// Entries since the last block; begins somewhere, so that nodes do not write theirs at once.
     pub(super) unsealed: u32,
@@ -149,7 +152,9 @@ impl State {
         let horizon = newest.min(registry.passed()).minus(registry.retention_ms());
         let kind = entity.row.kind();
         let index = self.place_of(place, kind, &entity.id);
-        let moment = Moment { at, step_ms, now, horizon, read_times: &self.read_times };
+        let birth_step_ms = self.since_previous_ms;
+        let moment =
+            Moment { at, step_ms, birth_step_ms, now, horizon, read_times: &self.read_times };
         if let Some(index) = index {
             return Some((index, self.series[index].take(&entity.row, moment)));
         }
@@ -165,6 +170,18 @@ impl State {
         self.index.insert((kind, entity.id.clone()), index);
         self.remember_place(place, index);
         Some((index, Taken::Newest))
+    }
+
+    /// How long before a tick its collector's previous one was read, in milliseconds; the interval
+    /// where that one did not come.
+    pub(super) fn read_since_previous_ms(&self, tick: &Tick, at: UnixMillis) -> u32 {
+        let previous = tick.sequence.checked_sub(1).map(|sequence| (tick.instance, sequence));
+        let newest = self.newest_tick.filter(|_| self.newest_frame == previous);
+        let elapsed_us = newest.map_or(0, |newest| self.read_times.elapsed_us(newest, at));
+        match u32::try_from(elapsed_us / 1000) {
+            Ok(0) | Err(_) => self.interval_ms,
+            Ok(ms) => ms,
+        }
     }
 
     /// Its newest tick is this one now.

@@ -4,7 +4,7 @@ use kubemonitor_model::{EntityId, EntityKind, NodeName, QosClass, UnixMillis};
 
 use super::{Conflicts, PUSHED_GONE_AFTER_MS, STALE_TICKS, State, state::Awaited};
 use crate::{
-    clock::ReadTimes,
+    clock::{ReadTime, ReadTimes},
     rollup::Rolled,
     sample::{Sample, TimeRange},
     series::Series,
@@ -43,6 +43,11 @@ impl<'a> NodeView<'a> {
         let pushed = self.state.series.iter().filter(|series| series.pushed);
         let heard_at = pushed.map(|s| s.heard_at).max().unwrap_or_default();
         now.since(self.state.heard_at.max(heard_at)) > limit
+    }
+
+    /// When the buckets of a range were read.
+    pub(crate) fn bucket_times(&self, range: TimeRange, step_ms: i64) -> Vec<ReadTime> {
+        self.state.read_times.of_buckets(range, step_ms)
     }
 
     /// How far its collector's clock is ahead of the server's, in milliseconds; negative where it is

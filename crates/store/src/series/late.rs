@@ -27,9 +27,15 @@ impl Series {
                 // What it last was, also where the row before lacks it.
                 let floor = before.as_ref().map_or(0, |p| p.values[column]);
                 let ceiling = after.as_ref().and_then(|p| p.column(column)).unwrap_or(u64::MAX);
-                // Between two rows a counter cannot have been outside what they say.
                 let is_present = late.present >> column & 1 == 1;
-                *value = if is_present { shown.min(ceiling).max(floor) } else { floor };
+                if is_present && (floor..=ceiling).contains(&shown) {
+                    *value = shown;
+                } else {
+                    // Between two rows a counter cannot have been outside what they say: a clock that
+                    // was set put the row here, and nothing is known of that time.
+                    late.present &= !(1 << column);
+                    *value = floor;
+                }
             }
         }
         // Where the row after lacks a counter, a later one counts from this row.

@@ -51,6 +51,8 @@ pub(crate) struct Series {
 pub(crate) struct Moment<'a> {
     pub(crate) at: UnixMillis,
     pub(crate) step_ms: u32,
+    /// How long before the row what is newborn in it was not there yet, in milliseconds.
+    pub(crate) birth_step_ms: u32,
     /// The server's clock.
     pub(crate) now: UnixMillis,
     /// Rows of chunks that ended before this are dropped.
@@ -84,7 +86,7 @@ impl Series {
             live: false,
             ever_present: 0,
             groups: Vec::new(),
-            birth_step_ms: if entity.newborn { moment.step_ms } else { 0 },
+            birth_step_ms: if entity.newborn { moment.birth_step_ms } else { 0 },
             last: Point::origin(kind, moment.at, moment.step_ms),
             rates: Rates::default(),
             restarts: Vec::new(),
