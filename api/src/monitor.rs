@@ -15,7 +15,8 @@ use kubemonitor_store::{Recovered, Store};
 use crate::{
     OpenError, Settings, Storage,
     access::Access,
-    limits::{Answering, IngestBudget},
+    hosts::AllowedHosts,
+    limits::Making,
 };
 
 /// The server's state.
@@ -33,10 +34,10 @@ pub struct Monitor {
     pub(crate) reach: Duration,
     /// Who may write.
     pub(crate) access: Access,
-    /// How much may be written at a time.
-    pub(crate) ingest: IngestBudget,
+    /// As what the server may be asked.
+    pub(crate) hosts: AllowedHosts,
     /// How many answers may be in the making at a time.
-    pub(crate) answering: Answering,
+    pub(crate) making: Making,
     /// The node under which the store has what was pushed without one.
     pub(crate) nowhere: NodeName,
 }
@@ -109,8 +110,8 @@ impl Monitor {
             retention: limits.retention,
             reach: settings.storage.reach(),
             access: settings.access.clone(),
-            ingest: IngestBudget::default(),
-            answering: Answering::default(),
+            hosts: settings.allowed_hosts.clone(),
+            making: Making::default(),
             nowhere: nowhere(),
         })
     }

@@ -8,6 +8,7 @@ use axum::{
 use super::json::{Out, written};
 use crate::{
     errors::ApiError,
+    limits::Size,
     monitor::{Monitor, Shared, now},
     query::{Address, Entity, PageParams, TimeParams, When},
 };
@@ -22,8 +23,8 @@ pub(crate) async fn one<E: Entity>(
     find: impl FnOnce(&Monitor) -> Result<E, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let when = time.meant(now(), monitor.reach);
-    let permit = monitor.answering.enter().await?;
-    written(permit, move || {
+    let place = monitor.making.enter(Size::Small).await?;
+    written(place, move || {
         let entity = find(&monitor)?;
         let write = move |out: &mut Out| match when {
             When::Newest => out.array(vec![entity], E::newest),
@@ -44,8 +45,8 @@ pub(crate) async fn list<E: Entity>(
     find: impl FnOnce(&Monitor, When) -> Result<Vec<E>, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let when = time.meant(now(), monitor.reach);
-    let permit = monitor.answering.enter().await?;
-    written(permit, move || {
+    let place = monitor.making.enter(page.size()).await?;
+    written(place, move || {
         let page = page.cut(find(&monitor, when)?);
         let headers = page.next.map(|next| next_page(&address, &next)).unwrap_or_default();
         let write = move |out: &mut Out| match when {

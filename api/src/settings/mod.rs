@@ -13,7 +13,7 @@ pub use self::{
     metrics_api::{Certificate, MetricsApiSettings, MetricsApiSettingsError},
     storage::{Storage, StorageArgs},
 };
-use crate::Access;
+use crate::{Access, AllowedHost, AllowedHosts};
 
 /// The monitoring server: takes collectors' frames and answers over REST.
 #[derive(Debug, Parser)]
@@ -22,6 +22,10 @@ pub struct Args {
     /// Where to listen.
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+    /// By which names the server may be asked, with commas between, without ports; `localhost` and
+    /// the address that is connected to are always among them. Without it, by any.
+    #[arg(long, env = "ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
+    allowed_hosts: Vec<AllowedHost>,
     #[command(flatten)]
     storage: StorageArgs,
     /// A file with the token that writes have to carry; without it everybody may write.
@@ -48,6 +52,8 @@ pub struct Args {
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// As what the server may be asked.
+    pub allowed_hosts: AllowedHosts,
     /// How much is kept, for how long, and where.
     pub storage: Storage,
     /// Who may write.
@@ -86,6 +92,11 @@ impl Args {
         let cluster = Cluster::chosen(self.kubeconfig.as_deref(), service_host.as_deref());
         Ok(Settings {
             listen: self.listen,
+            allowed_hosts: if self.allowed_hosts.is_empty() {
+                AllowedHosts::Any
+            } else {
+                AllowedHosts::of(self.allowed_hosts)
+            },
             storage: self.storage.storage(),
             access: self.token_file.map_or(Ok(Access::Open), access)?,
             metrics_api: self.metrics_api.settings(cluster.as_ref())?,

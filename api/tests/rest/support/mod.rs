@@ -10,7 +10,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use futures::future::{FutureExt, OptionFuture};
 use kube::Client;
-use kubemonitor_api::{Access, MetricsApi, Monitor, Server, Settings, Storage};
+use kubemonitor_api::{Access, AllowedHosts, MetricsApi, Monitor, Server, Settings, Storage};
 use kubemonitor_inventory::Inventory;
 use kubemonitor_model::Tick;
 use kubemonitor_store::Settings as Limits;
@@ -38,6 +38,7 @@ pub(crate) struct Running {
 pub(crate) fn settings() -> Settings {
     Settings {
         listen: ([127, 0, 0, 1], 0).into(),
+        allowed_hosts: AllowedHosts::Any,
         storage: Storage { limits: Limits { max_series: 1000, ..Limits::default() }, disk: None },
         access: Access::Open,
         cluster: None,
@@ -67,10 +68,10 @@ impl Running {
 
     /// A server that has been opened.
     pub(crate) async fn of(settings: &Settings, monitor: Monitor, cluster: Option<Client>) -> Self {
-        let server = Server::bind(settings.listen, monitor).await.unwrap();
+        let server = Server::bind(settings.listen, monitor).unwrap();
         let metrics_api = match settings.metrics_api.clone().zip(cluster) {
             Some((settings, client)) => {
-                Some(MetricsApi::bind(settings, client, &server).await.unwrap())
+                Some(MetricsApi::bind(settings, client, &server).unwrap())
             }
             None => None,
         };
