@@ -163,7 +163,9 @@ impl ApiError {
             Self::UnknownPath(_) => (StatusCode::NOT_FOUND, "unknown-path"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::Unreadable => (StatusCode::BAD_REQUEST, "unreadable-request"),
-            Self::LongHead { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large"),
+            Self::LongHead { .. } => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large")
+            }
             Self::Host(_) => (StatusCode::BAD_REQUEST, "bad-host"),
             Self::ForeignHost(_) => (StatusCode::MISDIRECTED_REQUEST, "foreign-host"),
             Self::Slow(_) => (StatusCode::REQUEST_TIMEOUT, "slow-body"),

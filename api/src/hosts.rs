@@ -50,7 +50,11 @@ impl AllowedHosts {
     /// These, or any if one of them is `*`.
     pub fn of(hosts: impl IntoIterator<Item = AllowedHost>) -> Self {
         let hosts: Arc<[AllowedHost]> = hosts.into_iter().collect();
-        if hosts.iter().any(|AllowedHost(host)| host == "*") { Self::Any } else { Self::Only(hosts) }
+        if hosts.iter().any(|AllowedHost(host)| host == "*") {
+            Self::Any
+        } else {
+            Self::Only(hosts)
+        }
     }
 
     /// Whether a request may be answered that came in at the address `reached`.
@@ -133,7 +137,8 @@ mod tests {
         ] {
             assert!(checked(&allowed, "/", &[host]).is_ok(), "{host}");
         }
-        for host in ["evil.example", "monitor.example.evil", "127.0.0.2", "[::1]", "localhost.evil"] {
+        for host in ["evil.example", "monitor.example.evil", "127.0.0.2", "[::1]", "localhost.evil"]
+        {
             let refusal = checked(&allowed, "/", &[host]).unwrap_err();
             assert!(matches!(refusal, ApiError::ForeignHost(_)), "{host}: {refusal}");
             assert!(refusal.to_string().contains("--allowed-hosts"), "{refusal}");
@@ -154,7 +159,8 @@ mod tests {
 
     #[test]
     fn a_request_has_one_host() {
-        for hosts in [&["localhost", "localhost"][..], &[], &["a b"], &["user@localhost"], &["a/b"]] {
+        for hosts in [&["localhost", "localhost"][..], &[], &["a b"], &["user@localhost"], &["a/b"]]
+        {
             let refusal = checked(&AllowedHosts::Any, "/", hosts).unwrap_err();
             assert!(matches!(refusal, ApiError::Host(_)), "{hosts:?}: {refusal}");
         }

@@ -26,8 +26,8 @@ use crate::errors::ApiError;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many of a kind wait for one.
 const WAITING: usize = 256;
-/// Answers begun and not all sent: each has a thread.
-const UNDER_WAY: usize = 64;
+/// Answers begun and not all sent: each has a thread, and up to 2 MiB of pieces.
+const UNDER_WAY: usize = 48;
 /// Small answers in the making.
 const SMALL: usize = 16;
 /// Large answers in the making: each uses all processors.
@@ -105,13 +105,10 @@ impl Places {
         let Ok(_waiting) = places.waiting.try_acquire() else { return Err(busy()) };
         // No semaphore here is ever closed.
         let entering = async {
-            let under_way = match Arc::clone(&places.under_way).try_acquire_owned() {
-                Ok(permit) => permit,
-                Err(_) => {
-                    places.cut_longest_parked();
-                    Arc::clone(&places.under_way).acquire_owned().await.ok()?
-                }
-            };
+            if places.under_way.available_permits() == 0 {
+                places.cut_longest_parked();
+            }
+            let under_way = Arc::clone(&places.under_way).acquire_owned().await.ok()?;
             let making = Arc::clone(&places.making).acquire_owned().await.ok()?;
             Some((making, under_way))
         };
@@ -207,10 +204,7 @@ mod tests {
         assert!(parked.iter().all(|place| !place.is_finished()));
     }
 
-    async fn all_parked(
-        making: &Making,
-        count: usize,
-    ) -> Vec<tokio::task::JoinHandle<Option<()>>> {
+    async fn all_parked(making: &Making, count: usize) -> Vec<tokio::task::JoinHandle<Option<()>>> {
         let mut parked = Vec::new();
         for _ in 0..count {
             let mut place = making.enter(Size::Large).await.unwrap();
@@ -229,7 +223,7 @@ mod tests {
             let making = Arc::clone(&making);
             waiting.push(tokio::spawn(async move { making.enter(Size::Small).await.is_ok() }));
         }
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
         let began = Instant::now();
         assert!(making.enter(Size::Small).await.is_err());
         assert_eq!(began.elapsed(), Duration::ZERO);

@@ -12,12 +12,7 @@ use kubemonitor_inventory::{Inventory, NameBook, NameBookError};
 use kubemonitor_model::{NodeName, UnixMillis};
 use kubemonitor_store::{Recovered, Store};
 
-use crate::{
-    OpenError, Settings, Storage,
-    access::Access,
-    hosts::AllowedHosts,
-    limits::Making,
-};
+use crate::{OpenError, Settings, Storage, access::Access, hosts::AllowedHosts, limits::Making};
 
 /// The server's state.
 #[derive(Debug)]

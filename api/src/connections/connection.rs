@@ -14,9 +14,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     table::Table,
-    terms::{
-        HEAD_PATIENCE, IDLE_PATIENCE, READ_BYTES, READ_PATIENCE, SEND_BUFFER, Terms,
-    },
+    terms::{HEAD_PATIENCE, IDLE_PATIENCE, READ_BYTES, READ_PATIENCE, SEND_BUFFER, Terms},
 };
 
 /// What a connection is doing.
@@ -92,6 +90,17 @@ pub(crate) struct Connection {
     pub(super) leave: Notify,
 }
 
+/// How a connection is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// When the client has read its last answer.
+    Usual,
+    /// When it has read it, too, though not all of its request was read.
+    Refused,
+    /// With the answer, since the server ends.
+    Dismissed,
+}
+
 #[derive(Debug)]
 struct State {
     phase: Phase,
@@ -100,10 +109,8 @@ struct State {
     proven: bool,
     /// It has been told to end, and counts for nothing.
     is_cut: bool,
-    /// Not all of a request was read when its answer was given.
-    is_refused: bool,
-    /// The server ends: nothing is waited for after the answer.
-    is_dismissed: bool,
+    /// How it is to end.
+    ending: Ending,
     /// What it takes in any case.
     fixed: usize,
     /// Bytes read that no request is known to have had: a part of a head.
@@ -168,8 +175,7 @@ impl Connection {
             since: now,
             proven: false,
             is_cut: false,
-            is_refused: false,
-            is_dismissed: false,
+            ending: Ending::Usual,
             fixed: terms.idle_bytes + terms.handshake_bytes,
             unclaimed: 0,
             body: 0,
@@ -308,7 +314,9 @@ impl Connection {
     /// The head of the answer is there, and compressing its body takes so many bytes.
     pub(super) fn answered(&self, packing: usize) {
         self.update(|state| {
-            state.is_refused |= state.phase == Phase::Body;
+            if state.phase == Phase::Body {
+                state.ending = Ending::Refused;
+            }
             (state.body, state.packing) = (0, packing);
             state.begin(Phase::Sending);
             state.read_from = (state.since, state.sent);
@@ -356,7 +364,7 @@ impl Connection {
 
     /// The client is told something before all it announced has come.
     pub(super) fn refused(&self) {
-        self.state.lock().is_refused = true;
+        self.state.lock().ending = Ending::Refused;
     }
 
     /// The last answer is given. Whether to wait until the client has read it: one that is still
@@ -364,13 +372,20 @@ impl Connection {
     pub(super) fn leaves(&self) -> bool {
         self.update(|state| {
             state.begin(Phase::Leaving);
-            state.is_refused || (state.sent > 0 && !state.is_dismissed)
+            match state.ending {
+                Ending::Usual => state.sent > 0,
+                Ending::Refused => true,
+                Ending::Dismissed => false,
+            }
         })
     }
 
     /// The server ends.
     pub(super) fn dismiss(&self) {
-        self.state.lock().is_dismissed = true;
+        let mut state = self.state.lock();
+        if state.ending == Ending::Usual {
+            state.ending = Ending::Dismissed;
+        }
     }
 }
 

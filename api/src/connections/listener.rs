@@ -192,12 +192,24 @@ async fn attend<S>(
         () = connection.leave.notified() => return,
         greeted = greeting => greeted,
     };
-    let Some(Greeted { stream, service, kept }) = greeted else { return };
-    connection.greeted(&terms, kept);
+    let Some(greeted) = greeted else { return };
+    connection.greeted(&terms, greeted.kept);
+    // In a box, so that a connection that asks nothing is small.
+    Box::pin(speak(connection, &terms, speech, reached, greeted)).await;
+}
+
+/// Speaks HTTP.
+async fn speak<S>(
+    connection: &Arc<Connection>,
+    terms: &Terms,
+    speech: Speech,
+    reached: Reached,
+    Greeted { stream, service, .. }: Greeted<S>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     let stream = Watched::new(stream, Arc::clone(connection), speech.refuse);
-    let connection = Arc::clone(connection);
-    let service =
-        Attended { router: service, speech, connection: Arc::clone(&connection), reached };
+    let service = Attended { router: service, speech, connection: Arc::clone(connection), reached };
     // How long a head may take is the table's business.
     let serving = http1::Builder::new()
         .header_read_timeout(None)

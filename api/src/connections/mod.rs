@@ -8,9 +8,12 @@
 mod attended;
 mod connection;
 mod listener;
+mod order;
 mod socket;
 mod table;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod watched;
 
 pub use self::listener::ListenError;

@@ -1,7 +1,6 @@
 //! All connections of a listener, and which of them go when there is no room.
 
 use std::{
-    cmp::Reverse,
     collections::HashMap,
     net::IpAddr,
     sync::{
@@ -18,7 +17,8 @@ use tokio::{
 };
 
 use super::{
-    connection::{Class, Connection, Sender, Worth},
+    connection::{Connection, Sender},
+    order::{Standing, in_order},
     terms::Terms,
 };
 
@@ -78,14 +78,6 @@ impl Open {
     }
 }
 
-/// One that could be cut.
-struct Candidate {
-    connection: Arc<Connection>,
-    worth: Worth,
-    /// What it and all of its sender's that are worth more take.
-    rank: usize,
-}
-
 impl Table {
     pub(super) fn new(terms: Terms) -> Self {
         Self {
@@ -105,10 +97,8 @@ impl Table {
             let mut open = self.open.lock();
             let id = open.next_id;
             open.next_id += 1;
-            let (sender, connections) = open
-                .senders
-                .entry(address)
-                .or_insert_with(|| (Arc::new(Sender::new(address)), 0));
+            let (sender, connections) =
+                open.senders.entry(address).or_insert_with(|| (Arc::new(Sender::new(address)), 0));
             *connections += 1;
             let connection = Connection::new(id, Arc::clone(sender), self, &self.terms);
             let connection = Arc::new(connection);
@@ -142,7 +132,7 @@ impl Table {
         }
     }
 
-    fn used(&self) -> usize {
+    pub(super) fn used(&self) -> usize {
         self.used.load(Relaxed)
     }
 
@@ -155,42 +145,24 @@ impl Table {
         self.relieve(self.used().saturating_sub(1));
     }
 
-    /// Cuts connections until all take less than `budget` and each sender's less than its share: of
-    /// who has most first, and of those the least worth keeping.
+    /// Cuts connections until all take less than `budget` and each sender's less than its share.
     fn relieve(&self, budget: usize) {
         let now = Instant::now();
-        let open = self.open.lock();
-        let mut by_sender: HashMap<IpAddr, Vec<(Worth, usize, &Arc<Connection>)>> = HashMap::new();
-        for connection in open.connections.values() {
-            if let Some((worth, cost)) = connection.standing(now) {
-                let of_sender = by_sender.entry(connection.sender.address).or_default();
-                of_sender.push((worth, cost, connection));
-            }
-        }
+        let standing = self.all().into_iter().filter_map(|connection| {
+            let (worth, cost) = connection.standing(now)?;
+            Some(Standing { connection, worth, cost })
+        });
+        let candidates = in_order(standing);
         let share = self.terms.share();
-        let mut candidates = Vec::new();
-        for mut of_sender in by_sender.into_values() {
-            of_sender.sort_unstable_by_key(|(worth, ..)| Reverse(*worth));
-            let mut rank = 0;
-            for (worth, cost, connection) in of_sender {
-                rank += cost;
-                if worth.0 < Class::Answering {
-                    let connection = Arc::clone(connection);
-                    candidates.push(Candidate { connection, worth, rank });
-                }
-            }
-        }
-        drop(open);
-        candidates.sort_unstable_by_key(|candidate| (Reverse(candidate.rank), candidate.worth));
         let is_crowded = self.used() > budget;
-        let (wanted, wanted_of_one) = (below(budget), below(share));
-        let mut cut = 0;
         let mut crowding: HashMap<IpAddr, bool> = HashMap::new();
-        for Candidate { connection, .. } in candidates {
+        let mut cut = 0;
+        for connection in candidates {
             let sender = &connection.sender;
             let crowds = *crowding.entry(sender.address).or_insert(sender.used() > share);
-            let frees_all = is_crowded && self.used() > wanted;
-            if frees_all || (crowds && sender.used() > wanted_of_one) {
+            let helps_all = is_crowded && self.used() > below(budget);
+            let helps_share = crowds && sender.used() > below(share);
+            if helps_all || helps_share {
                 cut += u64::from(connection.cut() > 0);
             }
         }
@@ -228,7 +200,7 @@ impl Table {
         }
     }
 
-    fn cut_overdue(&self, now: Instant) {
+    pub(super) fn cut_overdue(&self, now: Instant) {
         for connection in self.all() {
             if connection.is_overdue(now) {
                 connection.cut();
@@ -269,7 +241,7 @@ fn below(bytes: usize) -> usize {
 }
 
 /// Who is behind an address: of IPv6, one has at least a whole network of 64 bits.
-fn sender_address(peer: IpAddr) -> IpAddr {
+pub(super) fn sender_address(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
         address @ IpAddr::V4(_) => address,

@@ -2,6 +2,7 @@
 //! answers in the API's own words what hyper refuses without asking the service.
 
 use std::{
+    fmt::Write as _,
     io::{self, IoSlice},
     pin::Pin,
     sync::Arc,
@@ -159,8 +160,9 @@ fn in_own_words(answer: &[u8], refuse: Refuse) -> Option<Bytes> {
     let lines = std::str::from_utf8(answer).ok()?.strip_suffix("\r\n\r\n")?;
     let status = lines.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;
     let response = refuse(match StatusCode::from_u16(status).ok()? {
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::LongHead { limit: HEAD_BYTES },
-        StatusCode::URI_TOO_LONG => ApiError::LongHead { limit: HEAD_BYTES },
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => {
+            ApiError::LongHead { limit: HEAD_BYTES }
+        }
         status if status.is_client_error() => ApiError::Unreadable,
         _ => return None,
     });
@@ -177,13 +179,13 @@ fn in_own_words(answer: &[u8], refuse: Refuse) -> Option<Bytes> {
 fn written(response: Response) -> Option<(String, Bytes)> {
     let (parts, body) = response.into_parts();
     let body = body.collect().now_or_never()?.ok()?.to_bytes();
-    let mut head = String::new();
+    let mut head = format!("\r\n{}: nosniff", header::X_CONTENT_TYPE_OPTIONS);
     for (name, value) in &parts.headers {
         if name != header::CONTENT_LENGTH {
-            head.push_str(&format!("\r\n{name}: {}", value.to_str().ok()?));
+            write!(head, "\r\n{name}: {}", value.to_str().ok()?).ok()?;
         }
     }
-    head.push_str(&format!("\r\ncontent-length: {}\r\n\r\n", body.len()));
+    write!(head, "\r\ncontent-length: {}\r\n\r\n", body.len()).ok()?;
     Some((head, body))
 }
 
@@ -201,6 +203,7 @@ mod tests {
         let refusal = String::from_utf8(refusal.to_vec()).unwrap();
         let (head, body) = refusal.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{head}");
+        assert!(head.contains("\r\nx-content-type-options: nosniff\r\n"), "{head}");
         assert!(head.contains("date: ") && head.contains("application/problem+json"), "{head}");
         assert!(head.ends_with(&format!("content-length: {}", body.len())), "{head}");
         assert!(body.contains("16 KiB"), "{body}");
@@ -208,7 +211,9 @@ mod tests {
 
     #[test]
     fn what_is_no_refusal_stays_as_it_is() {
-        for answer in ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nbody", "", "\r\n\r\n"] {
+        for answer in
+            ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nbody", "", "\r\n\r\n"]
+        {
             assert!(in_own_words(answer.as_bytes(), IntoResponse::into_response).is_none());
         }
     }

@@ -70,9 +70,7 @@ impl Running {
     pub(crate) async fn of(settings: &Settings, monitor: Monitor, cluster: Option<Client>) -> Self {
         let server = Server::bind(settings.listen, monitor).unwrap();
         let metrics_api = match settings.metrics_api.clone().zip(cluster) {
-            Some((settings, client)) => {
-                Some(MetricsApi::bind(settings, client, &server).unwrap())
-            }
+            Some((settings, client)) => Some(MetricsApi::bind(settings, client, &server).unwrap()),
             None => None,
         };
         let address = server.address();
