@@ -46,10 +46,10 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
 async fn serve(settings: Settings) -> Result<(), RunError> {
     let stop = told_to_end().map_err(RunError::Signals)?.shared();
     let Opened { monitor, client, watchers } = Opened::with(&settings).await?;
-    let server = Server::bind(settings.listen, monitor)?;
+    let server = Server::bind(settings.listen, monitor).await?;
     tracing::info!(address = %server.address(), cluster = ?settings.cluster, "serving");
     let metrics_api = match settings.metrics_api.zip(client) {
-        Some((settings, client)) => Some(MetricsApi::bind(settings, client, &server)?),
+        Some((settings, client)) => Some(MetricsApi::bind(settings, client, &server).await?),
         None => None,
     };
     let metrics_api = metrics_api.map(|metrics_api| metrics_api.serve(stop.clone()));

@@ -34,10 +34,8 @@ pub struct Server {
 
 impl Server {
     /// Begins to listen.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
-    pub fn bind(address: SocketAddr, monitor: Monitor) -> Result<Self, ListenError> {
+    #[expect(clippy::unused_async, reason = "listening needs a runtime, which this makes sure of")]
+    pub async fn bind(address: SocketAddr, monitor: Monitor) -> Result<Self, ListenError> {
         let listener = Listener::bind(address, Terms::rest())?;
         Ok(Self { listener, monitor: Arc::new(monitor) })
     }

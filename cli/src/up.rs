@@ -93,7 +93,7 @@ pub(crate) async fn run(args: Args, stop: impl Future<Output = ()>) -> anyhow::R
         log: String::new(),
     };
     let Opened { monitor, watchers, .. } = Opened::with(&settings).await?;
-    let server = Server::bind(settings.listen, monitor)?;
+    let server = Server::bind(settings.listen, monitor).await?;
     let port = server.address().port();
     let collector = kubemonitor_collector::Settings {
         server: loopback(server.address()).parse().context("the collector's way to the server")?,

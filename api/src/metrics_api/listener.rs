@@ -45,7 +45,8 @@ pub struct MetricsApi {
 
 impl MetricsApi {
     /// Begins to listen. It answers from what `server` has, to whom the cluster says.
-    pub fn bind(
+    #[expect(clippy::unused_async, reason = "listening needs a runtime, which this makes sure of")]
+    pub async fn bind(
         settings: MetricsApiSettings,
         client: Client,
         server: &Server,

@@ -64,7 +64,7 @@ async fn idle_connections_do_not_delay_the_end() {
 async fn a_port_in_use_is_named() {
     let server = Running::start().await;
     let monitor = Monitor::open(&settings(), Inventory::without_cluster()).unwrap();
-    let refusal = Server::bind(server.address, monitor).unwrap_err().to_string();
+    let refusal = Server::bind(server.address, monitor).await.unwrap_err().to_string();
     let port = format!("port {} of 127.0.0.1 is in use", server.address.port());
     assert!(refusal.starts_with(&port), "{refusal}");
 }

@@ -68,9 +68,11 @@ impl Running {
 
     /// A server that has been opened.
     pub(crate) async fn of(settings: &Settings, monitor: Monitor, cluster: Option<Client>) -> Self {
-        let server = Server::bind(settings.listen, monitor).unwrap();
+        let server = Server::bind(settings.listen, monitor).await.unwrap();
         let metrics_api = match settings.metrics_api.clone().zip(cluster) {
-            Some((settings, client)) => Some(MetricsApi::bind(settings, client, &server).unwrap()),
+            Some((settings, client)) => {
+                Some(MetricsApi::bind(settings, client, &server).await.unwrap())
+            }
             None => None,
         };
         let address = server.address();
