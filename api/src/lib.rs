@@ -18,6 +18,7 @@ mod model;
 mod monitor;
 mod openapi;
 mod opened;
+mod peer;
 mod process;
 mod pushed;
 mod query;

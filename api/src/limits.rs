@@ -25,7 +25,7 @@ use crate::errors::ApiError;
 /// How long a request waits for a place.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many of a kind wait for one.
-const WAITING: usize = 256;
+const WAITING: usize = 1024;
 /// Answers begun and not all sent: each has a thread, and up to 2 MiB of pieces.
 const UNDER_WAY: usize = 48;
 /// Small answers in the making.

@@ -19,20 +19,26 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tower::ServiceExt;
 
 use super::{connection::Connection, listener::Speech};
+use crate::peer::Peer;
 
 /// What compressing an answer takes, as measured.
 const PACKING_BYTES: usize = 320 << 10;
 
-/// The address that the client of a request connected to.
+/// The addresses at both ends of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reached(pub(crate) Option<IpAddr>);
+pub(super) struct Ends {
+    /// Who connected.
+    pub(super) peer: Peer,
+    /// What it connected to, if that can be known.
+    pub(super) reached: Option<IpAddr>,
+}
 
 /// The service of one connection.
 pub(super) struct Attended {
     pub(super) router: Router,
     pub(super) speech: Speech,
     pub(super) connection: Arc<Connection>,
-    pub(super) reached: Reached,
+    pub(super) ends: Ends,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Attended {
@@ -43,10 +49,11 @@ impl hyper::service::Service<Request<Incoming>> for Attended {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let connection = Arc::clone(&self.connection);
         connection.asked(head_bytes(&request), !request.body().is_end_stream());
-        let checked = self.speech.hosts.check(&request, self.reached.0);
+        let checked = self.speech.hosts.check(&request, self.ends.reached);
         let refused = checked.err().map(self.speech.refuse);
-        let request = request
+        let mut request = request
             .map(|body| Body::new(Question { body, connection: Arc::clone(&self.connection) }));
+        request.extensions_mut().insert(self.ends.peer);
         let answering = match refused {
             Some(refusal) => Err(refusal),
             None => Ok(self.router.clone().oneshot(request)),

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
+    order::{Class, Worth},
     table::Table,
     terms::{HEAD_PATIENCE, IDLE_PATIENCE, READ_BYTES, READ_PATIENCE, SEND_BUFFER, Terms},
 };
@@ -34,27 +35,6 @@ pub(super) enum Phase {
     Sending,
     /// The last answer is given; what still comes is thrown away until it has been read.
     Leaving,
-}
-
-/// How much a connection is worth keeping: what is least goes first, of that the oldest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Worth(pub(super) Class, Instant);
-
-/// What may be cut, least worth first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Class {
-    /// Has its answer.
-    Leaving,
-    /// Has never asked anything, though it had the time.
-    Unproven,
-    /// Holds much, for a while already.
-    Large,
-    /// Does nothing.
-    Idle,
-    /// Sends or receives, or has only come.
-    Busy,
-    /// Waits for the server, not the server for it: never cut.
-    Answering,
 }
 
 /// How long a connection may take before it counts as one that holds a place for nothing.
@@ -344,6 +324,11 @@ impl Connection {
             state.unsent = state.unsent.saturating_sub(bytes);
             state.sent += bytes;
         });
+    }
+
+    /// The system takes no more: it has all it may have.
+    pub(super) fn stalled(&self) {
+        self.update(|state| state.sent = state.sent.max(SEND_BUFFER as usize));
     }
 
     /// The system took all there was.

@@ -13,14 +13,14 @@ use tokio::{
 };
 
 use super::{
-    attended::{Attended, Reached},
+    attended::{Attended, Ends},
     connection::Connection,
     socket::Socket,
     table::Table,
     terms::{HEAD_BYTES, RECEIVE_BUFFER, SEND_BUFFER, Terms},
     watched::Watched,
 };
-use crate::{errors::ApiError, hosts::AllowedHosts};
+use crate::{errors::ApiError, hosts::AllowedHosts, peer::Peer};
 
 /// How long what is half sent may take to come once the server is told to stop.
 const HALF_SENT: Duration = Duration::from_secs(1);
@@ -158,14 +158,18 @@ async fn accept<S, G>(
             }
         };
         // Dropped where there is no place.
-        let Some(admitted) = table.admit(peer.ip()) else { continue };
+        let peer = Peer(peer.ip());
+        let Some(admitted) = table.admit(peer) else { continue };
         let connection = Arc::clone(&admitted.connection);
         let socket = Socket::new(stream, Arc::clone(&connection));
-        let reached = Reached(socket.local_address().map(|address| address.ip().to_canonical()));
+        let ends = Ends {
+            peer,
+            reached: socket.local_address().map(|address| address.ip().to_canonical()),
+        };
         let greeting = greet(socket);
         let (speech, terms) = (speech.clone(), table.terms);
         connections.spawn(async move {
-            let attend = attend(&connection, terms, speech, reached, greeting);
+            let attend = attend(&connection, terms, speech, ends, greeting);
             tokio::select! {
                 biased;
                 () = connection.cut.notified() => {}
@@ -182,7 +186,7 @@ async fn attend<S>(
     connection: &Arc<Connection>,
     terms: Terms,
     speech: Speech,
-    reached: Reached,
+    ends: Ends,
     greeting: impl Future<Output = Option<Greeted<S>>>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -195,7 +199,7 @@ async fn attend<S>(
     let Some(greeted) = greeted else { return };
     connection.greeted(&terms, greeted.kept);
     // In a box, so that a connection that asks nothing is small.
-    Box::pin(speak(connection, &terms, speech, reached, greeted)).await;
+    Box::pin(speak(connection, &terms, speech, ends, greeted)).await;
 }
 
 /// Speaks HTTP.
@@ -203,13 +207,13 @@ async fn speak<S>(
     connection: &Arc<Connection>,
     terms: &Terms,
     speech: Speech,
-    reached: Reached,
+    ends: Ends,
     Greeted { stream, service, .. }: Greeted<S>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let stream = Watched::new(stream, Arc::clone(connection), speech.refuse);
-    let service = Attended { router: service, speech, connection: Arc::clone(connection), reached };
+    let service = Attended { router: service, speech, connection: Arc::clone(connection), ends };
     // How long a head may take is the table's business.
     let serving = http1::Builder::new()
         .header_read_timeout(None)

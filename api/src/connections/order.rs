@@ -2,7 +2,30 @@
 
 use std::{cmp::Reverse, collections::HashMap, net::IpAddr, sync::Arc};
 
-use super::connection::{Class, Connection, Worth};
+use tokio::time::Instant;
+
+use super::connection::Connection;
+
+/// How much a connection is worth keeping: what is least goes first, of that the oldest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Worth(pub(super) Class, pub(super) Instant);
+
+/// What may be cut, least worth first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// Has its answer.
+    Leaving,
+    /// Has never asked anything, though it had the time.
+    Unproven,
+    /// Holds much, for a while already.
+    Large,
+    /// Does nothing.
+    Idle,
+    /// Sends or receives, or has only come.
+    Busy,
+    /// Waits for the server, not the server for it: never cut.
+    Answering,
+}
 
 /// A connection, what it is worth keeping, and what it takes.
 pub(super) struct Standing {

@@ -21,6 +21,7 @@ use super::{
     order::{Standing, in_order},
     terms::Terms,
 };
+use crate::peer::Peer;
 
 /// How often connections are looked at for having had their time.
 const ROUND: Duration = Duration::from_millis(250);
@@ -91,8 +92,8 @@ impl Table {
 
     /// Gives a newcomer a place, if need be that of another; `None` if all others wait for their
     /// answers.
-    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Admitted> {
-        let address = sender_address(peer);
+    pub(super) fn admit(self: &Arc<Self>, peer: Peer) -> Option<Admitted> {
+        let address = peer.source();
         let connection = {
             let mut open = self.open.lock();
             let id = open.next_id;
@@ -238,12 +239,4 @@ impl Table {
 /// A little less than that.
 fn below(bytes: usize) -> usize {
     bytes - bytes / HEADROOM
-}
-
-/// Who is behind an address: of IPv6, one has at least a whole network of 64 bits.
-pub(super) fn sender_address(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
-        address @ IpAddr::V4(_) => address,
-    }
 }

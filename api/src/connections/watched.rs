@@ -65,6 +65,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Watched<S> {
+    fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Ready(Ok(bytes)) => self.connection.wrote(*bytes),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.connection.stalled(),
+        }
+        written
+    }
+
     /// Writes the refusal that stands for what hyper has written; `None` where hyper writes the
     /// service's answer.
     fn poll_refusal(
@@ -99,9 +108,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         if let Some(outcome) = ready!(self.poll_refusal(cx, buf)) {
             return Poll::Ready(outcome);
         }
-        let bytes = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
-        self.connection.wrote(bytes);
-        Poll::Ready(Ok(bytes))
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.wrote(written)
     }
 
     fn poll_write_vectored(
@@ -114,9 +122,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         if let Some(outcome) = ready!(self.poll_refusal(cx, first)) {
             return Poll::Ready(outcome);
         }
-        let bytes = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs))?;
-        self.connection.wrote(bytes);
-        Poll::Ready(Ok(bytes))
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.wrote(written)
     }
 
     fn is_write_vectored(&self) -> bool {
