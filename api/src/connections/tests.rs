@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 use super::{
+    order::Class,
     table::{Admitted, Table},
-    terms::Terms,
+    terms::{READ_PATIENCE, Terms},
 };
 use crate::peer::Peer;
 
@@ -85,6 +86,23 @@ async fn what_is_being_answered_is_never_cut() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_reads_does_not_protect_the_requests_behind_it() {
+    let table = table(100);
+    let admitted = table.admit(peer(1)).unwrap();
+    let connection = &admitted.connection;
+    connection.asked(0, false);
+    connection.answered(0);
+    connection.made(1 << 20);
+    connection.stalled();
+    connection.made_all();
+    connection.asked(0, false);
+    let (worth, _) = connection.standing(Instant::now()).unwrap();
+    assert!(worth.0 < Class::Answering);
+    sleep(READ_PATIENCE).await;
+    assert!(connection.is_overdue(Instant::now()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn half_heads_and_bodies_count_for_what_has_come() {
     let table = table(100);
     let connection = |bytes| {
@@ -138,6 +156,9 @@ async fn who_reads_too_slowly_is_cut_and_who_waits_for_the_server_is_not() {
     for _ in 0..20 {
         sleep(Duration::from_secs(5)).await;
         slow.connection.wrote(1 << 10);
+        for one in [&slow, &steady] {
+            one.connection.stalled();
+        }
         steady.connection.wrote(16 << 10);
         table.cut_overdue(Instant::now());
     }
