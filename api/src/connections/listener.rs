@@ -24,8 +24,8 @@ use crate::{errors::ApiError, hosts::AllowedHosts, peer::Peer};
 
 /// How long what is half sent may take to come once the server is told to stop.
 const HALF_SENT: Duration = Duration::from_secs(1);
-/// How long all of it may take, answers under way, too.
-const FAREWELL: Duration = Duration::from_secs(10);
+/// How long answers under way may take after that.
+const FAREWELL: Duration = Duration::from_secs(9);
 /// How long to wait after the system had no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Connections that the system may hold until they are accepted.
@@ -240,7 +240,7 @@ async fn end(table: &Table, mut connections: JoinSet<()>) {
         return;
     }
     table.cut_incomplete();
-    if timeout(FAREWELL - HALF_SENT, all(&mut connections)).await.is_err() {
+    if timeout(FAREWELL, all(&mut connections)).await.is_err() {
         tracing::warn!(open = connections.len(), "connections did not end in time and are cut");
     }
     connections.shutdown().await;
