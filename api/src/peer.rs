@@ -2,11 +2,21 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use axum::http::Extensions;
+
 /// The address at the other end of a connection, which the server puts into each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
 impl Peer {
+    /// Where nobody is.
+    pub(crate) const NOWHERE: Self = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+
+    /// Whom a request comes from. Without a connection, as in tests of single handlers, from nowhere.
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        extensions.get().copied().unwrap_or(Self::NOWHERE)
+    }
+
     /// What limits count by: an IPv4 address, or of IPv6 the first 64 bits, since a single host can
     /// have all addresses that begin with them.
     pub(crate) fn source(self) -> IpAddr {

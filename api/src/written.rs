@@ -10,7 +10,7 @@ use axum::{
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{errors::ApiError, monitor::Shared};
+use crate::{access::Sender, errors::ApiError, monitor::Shared, routes::frames};
 
 /// The largest body of a write.
 pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
@@ -26,19 +26,27 @@ const AT_FIRST_BYTES: usize = 16 << 10;
 pub(crate) struct Written {
     /// The body.
     pub(crate) bytes: Vec<u8>,
+    /// Who sent it.
+    pub(crate) sender: Sender,
 }
 
 impl FromRequest<Shared> for Written {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, monitor: &Shared) -> Result<Self, ApiError> {
-        monitor.access.allow_write(request.headers())?;
-        let length = declared_length(request.headers());
+        let (parts, body) = request.into_parts();
+        let sender = if parts.uri.path() == frames::PATH {
+            monitor.gate.admit_frame(&parts).await?
+        } else {
+            monitor.gate.admit_push(&parts).await?;
+            Sender::OfAnyNode
+        };
+        let length = declared_length(&parts.headers);
         if length > MAX_BODY_BYTES {
             return Err(ApiError::TooLarge { limit: MAX_BODY_BYTES });
         }
-        let bytes = collect(request.into_body(), length).await?;
-        Ok(Self { bytes })
+        let bytes = collect(body, length).await?;
+        Ok(Self { bytes, sender })
     }
 }
 

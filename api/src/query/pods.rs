@@ -26,14 +26,12 @@ const CLEARED_AFTER_MS: i64 = 60_000;
 #[into_params(parameter_in = Query)]
 pub(crate) struct PodParams {
     /// Only pods of this namespace.
-    #[param(example = "kube-system")]
     namespace: Option<String>,
     /// Only pods on this node.
-    #[param(example = "worker-1")]
     node: Option<String>,
     /// Only pods with these labels, written as for `kubectl -l`: `app=web,tier!=cache`,
     /// `app in (a,b)`, `canary`, `!canary`.
-    #[param(rename = "labelSelector", value_type = Option<String>, example = "app=web")]
+    #[param(rename = "labelSelector", value_type = Option<String>)]
     selector: Option<LabelSelector>,
 }
 
