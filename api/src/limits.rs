@@ -9,7 +9,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -26,8 +26,10 @@ use crate::errors::ApiError;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many of a kind wait for one.
 const WAITING: usize = 1024;
-/// Answers begun and not all sent: each has a thread, and up to 2 MiB of pieces.
-const UNDER_WAY: usize = 48;
+/// Small answers begun and not all sent: each has a thread, and up to 2 MiB of pieces.
+const SMALL_UNDER_WAY: usize = 48;
+/// Large ones: each also has all of its list.
+const LARGE_UNDER_WAY: usize = 16;
 /// Small answers in the making.
 const SMALL: usize = 16;
 /// Large answers in the making: each uses all processors.
@@ -52,8 +54,12 @@ pub(crate) struct Making {
 
 impl Default for Making {
     fn default() -> Self {
-        let [small, large, metrics_api] =
-            [("small", SMALL), ("large", LARGE), ("metrics.k8s.io", LARGE)].map(Places::new);
+        let [small, large, metrics_api] = [
+            ("small", SMALL, SMALL_UNDER_WAY),
+            ("large", LARGE, LARGE_UNDER_WAY),
+            ("metrics.k8s.io", LARGE, LARGE_UNDER_WAY),
+        ]
+        .map(Places::new);
         Self { small, large, metrics_api }
     }
 }
@@ -83,20 +89,32 @@ struct Places {
     waiting: Semaphore,
     parked: Mutex<BTreeMap<Parked, Arc<Notify>>>,
     next_id: AtomicU64,
+    /// How many wait until one under way ends.
+    wanting: AtomicUsize,
+}
+
+/// One that waits until another answer ends, until this is dropped.
+struct Wanting<'a>(&'a AtomicUsize);
+
+impl Drop for Wanting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 /// An answer that waits for its reader, since when, and which.
 type Parked = (Instant, u64);
 
 impl Places {
-    fn new((kind, count): (&'static str, usize)) -> Arc<Self> {
+    fn new((kind, making, under_way): (&'static str, usize, usize)) -> Arc<Self> {
         Arc::new(Self {
             kind,
-            making: Arc::new(Semaphore::new(count)),
-            under_way: Arc::new(Semaphore::new(UNDER_WAY)),
+            making: Arc::new(Semaphore::new(making)),
+            under_way: Arc::new(Semaphore::new(under_way)),
             waiting: Semaphore::new(WAITING),
             parked: Mutex::default(),
             next_id: AtomicU64::new(0),
+            wanting: AtomicUsize::new(0),
         })
     }
 
@@ -105,10 +123,7 @@ impl Places {
         let Ok(_waiting) = places.waiting.try_acquire() else { return Err(busy()) };
         // No semaphore here is ever closed.
         let entering = async {
-            if places.under_way.available_permits() == 0 {
-                places.cut_longest_parked();
-            }
-            let under_way = Arc::clone(&places.under_way).acquire_owned().await.ok()?;
+            let under_way = places.begin().await?;
             let making = Arc::clone(&places.making).acquire_owned().await.ok()?;
             Some((making, under_way))
         };
@@ -116,6 +131,18 @@ impl Places {
             return Err(busy());
         };
         Ok(Place { places: Arc::clone(places), making: Some(making), _under_way: under_way })
+    }
+
+    /// A place among those under way, if need be that of one that waits for its reader.
+    async fn begin(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.under_way).try_acquire_owned() {
+            return Some(permit);
+        }
+        self.wanting.fetch_add(1, Relaxed);
+        let _wanting = Wanting(&self.wanting);
+        // If all are still making, the first that waits for its reader gives way.
+        self.cut_longest_parked();
+        Arc::clone(&self.under_way).acquire_owned().await.ok()
     }
 
     /// The one whose reader has kept it waiting longest makes room.
@@ -142,6 +169,9 @@ impl Place {
         let parked = (Instant::now(), self.places.next_id.fetch_add(1, Relaxed));
         let cut = Arc::new(Notify::new());
         self.places.parked.lock().insert(parked, Arc::clone(&cut));
+        if self.places.wanting.load(Relaxed) > 0 {
+            self.places.cut_longest_parked();
+        }
         let outcome = tokio::select! {
             outcome = reader => Some(outcome),
             () = cut.notified() => None,
@@ -196,12 +226,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn answers_that_wait_for_their_readers_leave_room_for_others() {
         let making = Making::default();
-        let mut parked = all_parked(&making, UNDER_WAY).await;
+        let mut parked = all_parked(&making, LARGE_UNDER_WAY).await;
         // The one that has waited longest gives way.
         let mut newcomer = making.enter(Size::Large).await.unwrap();
         assert_eq!(newcomer.park(ready(1)).await, Some(1));
         assert!(parked.remove(0).await.unwrap().is_none());
         assert!(parked.iter().all(|place| !place.is_finished()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_came_while_all_were_making_gets_the_place_of_the_first_that_waits() {
+        let making = Arc::new(Making::default());
+        let mut parked = all_parked(&making, LARGE_UNDER_WAY - 1).await;
+        let mut last = making.enter(Size::Large).await.unwrap();
+        making.large.parked.lock().clear();
+        let waiting = tokio::spawn({
+            let making = Arc::clone(&making);
+            async move { making.enter(Size::Large).await.is_ok() }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(last.park(pending::<()>()).await, None);
+        drop(last);
+        assert!(waiting.await.unwrap());
+        parked.clear();
     }
 
     async fn all_parked(making: &Making, count: usize) -> Vec<tokio::task::JoinHandle<Option<()>>> {
