@@ -10,3 +10,9 @@ pub(crate) fn raise_limit() {
         tracing::warn!(?current, ?maximum, %error, "cannot raise the limit of open files");
     }
 }
+
+/// How many there may be.
+pub(crate) fn limit() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+}

@@ -107,8 +107,26 @@ pub(crate) enum ApiError {
         /// The namespaces that have it.
         namespaces: Vec<String>,
     },
-    /// The body did not arrive in time.
-    #[error("the body did not arrive within {0} s")]
+    /// A head that is no HTTP.
+    #[error("the request cannot be read: it is no HTTP/1.1")]
+    Unreadable,
+    /// A head that is larger than any that is needed.
+    #[error("the request's head is larger than {} KiB, or has too many headers", limit >> 10)]
+    LongHead {
+        /// In bytes.
+        limit: usize,
+    },
+    /// The header `Host` is missing, doubled or none.
+    #[error("{0}")]
+    Host(&'static str),
+    /// A name by which this server may not be asked.
+    #[error(
+        "this server does not answer as `{0}`: ask it by its own name or address, or start it with \
+         `--allowed-hosts {0}`"
+    )]
+    ForeignHost(String),
+    /// The body came too slowly.
+    #[error("the body comes too slowly: send it within {0} s, and a second more for each 100 KiB")]
     Slow(u64),
     /// The body is larger than this path takes.
     #[error("the body is larger than {limit} bytes, the most this path takes")]
@@ -173,6 +191,12 @@ impl ApiError {
             Self::UnknownEntity { .. } => (StatusCode::NOT_FOUND, "unknown-entity"),
             Self::UnknownPath(_) => (StatusCode::NOT_FOUND, "unknown-path"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
+            Self::Unreadable => (StatusCode::BAD_REQUEST, "unreadable-request"),
+            Self::LongHead { .. } => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large")
+            }
+            Self::Host(_) => (StatusCode::BAD_REQUEST, "bad-host"),
+            Self::ForeignHost(_) => (StatusCode::MISDIRECTED_REQUEST, "foreign-host"),
             Self::Slow(_) => (StatusCode::REQUEST_TIMEOUT, "slow-body"),
             Self::AmbiguousPod { .. } => (StatusCode::CONFLICT, "ambiguous-pod-name"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
@@ -218,6 +242,11 @@ pub(crate) struct Problem {
 }
 
 impl ApiError {
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.kind().0
+    }
+
     /// The problem as it is written.
     pub(crate) fn to_problem(&self) -> Problem {
         let (status, kind) = self.kind();

@@ -5,8 +5,10 @@
 //! a frame: `written` (who, how large) -> decode -> store.
 
 mod access;
+mod connections;
 mod descriptors;
 mod errors;
+mod hosts;
 mod housekeeping;
 mod joins;
 mod limits;
@@ -25,18 +27,22 @@ mod review;
 mod routes;
 mod server;
 mod settings;
+mod signals;
 mod token_reviews;
 mod written;
 
 pub use access::{Access, Account, AccountError, Keys};
+pub use connections::ListenError;
+pub use hosts::{AllowedHost, AllowedHosts};
 pub use memory::avoid_huge_pages;
 pub use metrics_api::{MetricsApi, MetricsApiError};
 pub use monitor::Monitor;
 pub use opened::{OpenError, Opened};
 pub use prefix::{Prefix, PrefixError};
 pub use process::{RunError, run};
-pub use server::{ListenError, Server};
+pub use server::Server;
 pub use settings::{
     Args, Certificate, MetricsApiSettings, MetricsApiSettingsError, Settings, SettingsError,
     Storage, StorageArgs,
 };
+pub use signals::told_to_end;

@@ -14,9 +14,7 @@ use kubemonitor_model::{NodeName, UnixMillis};
 use kubemonitor_store::{Recovered, Store};
 
 use crate::{
-    OpenError, Prefix, Settings, Storage,
-    access::Gate,
-    limits::{Answering, IngestBudget},
+    OpenError, Prefix, Settings, Storage, access::Gate, hosts::AllowedHosts, limits::Making,
 };
 
 /// The server's state.
@@ -36,10 +34,10 @@ pub struct Monitor {
     pub(crate) base_path: Prefix,
     /// Lets in those who may write.
     pub(crate) gate: Gate,
-    /// How much may be written at a time.
-    pub(crate) ingest: IngestBudget,
+    /// As what the server may be asked.
+    pub(crate) hosts: AllowedHosts,
     /// How many answers may be in the making at a time.
-    pub(crate) answering: Answering,
+    pub(crate) making: Making,
     /// The node under which the store has what was pushed without one.
     pub(crate) nowhere: NodeName,
 }
@@ -116,8 +114,8 @@ impl Monitor {
             names,
             retention: limits.retention,
             reach: settings.storage.reach(),
-            ingest: IngestBudget::default(),
-            answering: Answering::default(),
+            hosts: settings.allowed_hosts.clone(),
+            making: Making::default(),
             nowhere: nowhere(),
         })
     }

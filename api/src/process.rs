@@ -3,11 +3,10 @@
 use std::io;
 
 use futures::future::{FutureExt, OptionFuture};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     ListenError, MetricsApi, MetricsApiError, OpenError, Opened, Server, Settings,
-    avoid_huge_pages, descriptors,
+    avoid_huge_pages, descriptors, told_to_end,
 };
 
 /// Why the server could not begin.
@@ -30,7 +29,7 @@ pub enum RunError {
     MetricsApi(#[from] MetricsApiError),
 }
 
-/// Runs a server as `kubemonitor-api` does, until SIGTERM or SIGINT.
+/// Runs a server as `kubemonitor-api` does, until SIGTERM, SIGINT or SIGHUP.
 ///
 /// # Errors
 /// If it cannot begin; once it serves, problems are told in the log and `/ready`.
@@ -45,8 +44,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
 }
 
 async fn serve(settings: Settings) -> Result<(), RunError> {
-    let mut term = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-    let mut int = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let stop = told_to_end().map_err(RunError::Signals)?.shared();
     let Opened { monitor, client, watchers } = Opened::with(&settings).await?;
     let server = Server::bind(settings.listen, monitor).await?;
     let (address, writers) = (server.address(), &settings.access);
@@ -55,13 +53,6 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
         Some((settings, client)) => Some(MetricsApi::bind(settings, client, &server).await?),
         None => None,
     };
-    let stop = async {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
-    };
-    let stop = stop.shared();
     let metrics_api = metrics_api.map(|metrics_api| metrics_api.serve(stop.clone()));
     tokio::join!(server.serve(stop), OptionFuture::from(metrics_api));
     if let Some(watchers) = watchers {

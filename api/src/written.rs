@@ -1,31 +1,33 @@
-//! Bodies of writes: by whom, how large, of which type, how long on the way.
+//! Bodies of writes: by whom, how large, of which type, how fast.
 
 use std::time::Duration;
 
 use axum::{
-    body::{Body, Bytes},
+    body::Body,
     extract::{FromRequest, Request},
     http::{HeaderMap, header},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{access::Sender, errors::ApiError, monitor::Shared, routes::frames};
 
 /// The largest body of a write: the largest frame.
 pub(crate) const MAX_BODY_BYTES: usize = kubemonitor_frame::MAX_FRAME_BYTES;
-/// How long a body may take to arrive.
-const BODY_SECONDS: u64 = 15;
+/// How long a body may take to arrive, however small.
+const BODY_SECONDS: u64 = 5;
+/// The least rate of a larger one.
+const BYTES_PER_SECOND: usize = 100 << 10;
+/// What a body gets before any of it has come: what is declared costs nothing to declare.
+const AT_FIRST_BYTES: usize = 16 << 10;
 
-/// A body that was allowed, arrived in time and fits. It holds its place in the budget while it
-/// lives.
+/// A body that was allowed, arrived in time and fits.
 #[derive(Debug)]
 pub(crate) struct Written {
     /// The body.
-    pub(crate) bytes: Bytes,
+    pub(crate) bytes: Vec<u8>,
     /// Who sent it.
     pub(crate) sender: Sender,
-    _place: OwnedSemaphorePermit,
 }
 
 impl FromRequest<Shared> for Written {
@@ -43,27 +45,35 @@ impl FromRequest<Shared> for Written {
         if length > MAX_BODY_BYTES {
             return Err(ApiError::TooLarge { limit: MAX_BODY_BYTES });
         }
-        let place = monitor.ingest.room_for(length).await?;
-        let bytes = timeout(Duration::from_secs(BODY_SECONDS), collect(body))
-            .await
-            .map_err(|_| ApiError::Slow(BODY_SECONDS))??;
-        Ok(Self { bytes, sender, _place: place })
+        let bytes = collect(body, length).await?;
+        Ok(Self { bytes, sender })
     }
 }
 
-/// What a body without a declared length takes is not known: the most it may.
+/// The length that is declared, if any.
 fn declared_length(headers: &HeaderMap) -> usize {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    declared.and_then(|value| value.parse().ok()).unwrap_or(MAX_BODY_BYTES)
+    declared.and_then(|value| value.parse().ok()).unwrap_or_default()
 }
 
-async fn collect(body: Body) -> Result<Bytes, ApiError> {
-    match Limited::new(body, MAX_BODY_BYTES).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(ApiError::TooLarge { limit: MAX_BODY_BYTES })
+/// Copies what comes: each piece that is kept as it came would hold a whole buffer of the
+/// connection, even for one byte.
+async fn collect(mut body: Body, length: usize) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::with_capacity(length.min(AT_FIRST_BYTES));
+    let began = Instant::now();
+    loop {
+        let earned = Duration::from_secs((bytes.len() / BYTES_PER_SECOND) as u64);
+        let until = began + Duration::from_secs(BODY_SECONDS) + earned;
+        let frame = timeout_at(until, body.frame()).await;
+        let data = match frame.map_err(|_| ApiError::Slow(BODY_SECONDS))? {
+            None => return Ok(bytes),
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Err(error)) => return Err(ApiError::Body(format!("it ended early: {error}"))),
+        };
+        if bytes.len() + data.len() > MAX_BODY_BYTES {
+            return Err(ApiError::TooLarge { limit: MAX_BODY_BYTES });
         }
-        Err(error) => Err(ApiError::Body(format!("it ended early: {error}"))),
+        bytes.extend_from_slice(&data);
     }
 }
 

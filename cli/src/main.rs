@@ -5,10 +5,9 @@ mod up;
 use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use kubemonitor_api::avoid_huge_pages;
+use kubemonitor_api::{avoid_huge_pages, told_to_end};
 use kubemonitor_arguments::parse;
 use kubemonitor_model::told;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Who uses what: CPU, memory, disk and network of this host, or of a whole Kubernetes cluster.
@@ -43,7 +42,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             log(if args.debug() { LevelFilter::DEBUG } else { LevelFilter::WARN });
             avoid_huge_pages();
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(async { up::run(args, interrupted()?).await })
+            runtime.block_on(async { up::run(args, told_to_end()?).await })
         }
         // One thread: what it loads is to have the others.
         Command::Simulate(args) => tokio::runtime::Builder::new_current_thread()
@@ -51,18 +50,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             .build()?
             .block_on(kubemonitor_simulate::run(args)),
     }
-}
-
-/// Resolves at Ctrl-C, or when somebody ends the process politely.
-fn interrupted() -> io::Result<impl Future<Output = ()>> {
-    let mut int = signal(SignalKind::interrupt())?;
-    let mut term = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = int.recv() => {}
-            _ = term.recv() => {}
-        }
-    })
 }
 
 /// Logs lines of `key=value` to standard error; of other crates warnings only.

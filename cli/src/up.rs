@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
-use kubemonitor_api::{Access, Opened, Prefix, Server, StorageArgs};
+use kubemonitor_api::{Access, AllowedHost, AllowedHosts, Opened, Prefix, Server, StorageArgs};
 use kubemonitor_hostfs::HostRoots;
 use kubemonitor_inventory::Cluster;
 use kubemonitor_model::{Interval, NodeName};
@@ -41,6 +41,12 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "IP")]
     #[arg(value_parser = ip)]
     address: IpAddr,
+
+    /// By which names it may be asked besides localhost, the address that is connected to and this
+    /// host's name, with commas between, without ports; `*` for any [default with a loopback
+    /// address: no others, with another: any]
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    allowed_hosts: Vec<AllowedHost>,
 
     /// The time between two ticks, from 100ms to 1h: seconds, or a number with ms, s or m
     #[arg(long, default_value = "5s", value_name = "TIME")]
@@ -75,16 +81,17 @@ fn ip(text: &str) -> Result<IpAddr, &'static str> {
 
 /// Measures and serves until `stop` resolves.
 pub(crate) async fn run(args: Args, stop: impl Future<Output = ()>) -> anyhow::Result<ExitCode> {
+    let uname = rustix::system::uname();
+    let own_name = uname.nodename().to_string_lossy();
     let node = match args.node {
         Some(node) => node,
-        None => rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
+        None => own_name
             .parse()
             .context("this host's name is none for a node, so give one with `--node`")?,
     };
     let settings = kubemonitor_api::Settings {
         listen: SocketAddr::new(args.address, args.port),
+        allowed_hosts: allowed_hosts(args.address, args.allowed_hosts, &own_name),
         storage: args.storage.storage(),
         access: Access::Open,
         base_path: Prefix::default(),
@@ -119,6 +126,16 @@ pub(crate) async fn run(args: Args, stop: impl Future<Output = ()>) -> anyhow::R
     }
     outcome?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// As what it may be asked. Whoever opened it to the network has not said by which names.
+fn allowed_hosts(address: IpAddr, named: Vec<AllowedHost>, own_name: &str) -> AllowedHosts {
+    if named.is_empty() && !address.is_loopback() {
+        return AllowedHosts::Any;
+    }
+    // A name of this host that is none for HTTP is one that nobody can use.
+    let own = ["127.0.0.1", "::1", own_name].into_iter().filter_map(|host| host.parse().ok());
+    AllowedHosts::of(named.into_iter().chain(own))
 }
 
 /// How a process of this host reaches the server.
@@ -176,6 +193,28 @@ mod tests {
         }
         assert!(!welcomed("0.0.0.0").contains("Only this machine"));
         assert!(welcomed("fd00::1").contains("http://[fd00::1]:9090/"));
+    }
+
+    #[test]
+    fn on_loopback_only_this_hosts_names_are_answered() {
+        let allowed = |address: &str, named: &[&str]| {
+            let named = named.iter().map(|host| host.parse().unwrap()).collect();
+            allowed_hosts(address.parse().unwrap(), named, "worker-1")
+        };
+        let hosts = |allowed| match allowed {
+            AllowedHosts::Only(hosts) => hosts.to_vec(),
+            AllowedHosts::Any => panic!("any"),
+        };
+        let parsed = |hosts: &[&str]| -> Vec<AllowedHost> {
+            hosts.iter().map(|host| host.parse().unwrap()).collect()
+        };
+        let own = ["127.0.0.1", "[::1]", "worker-1"];
+        assert_eq!(hosts(allowed("127.0.0.1", &[])), parsed(&own));
+        let with_another = [&["a.example"][..], &own].concat();
+        assert_eq!(hosts(allowed("::1", &["a.example"])), parsed(&with_another));
+        assert_eq!(hosts(allowed("0.0.0.0", &["a.example"])), parsed(&with_another));
+        assert_eq!(allowed("127.0.0.1", &["*"]), AllowedHosts::Any);
+        assert_eq!(allowed("0.0.0.0", &[]), AllowedHosts::Any);
     }
 
     #[test]

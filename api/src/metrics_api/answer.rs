@@ -70,10 +70,10 @@ async fn told(answerer: Arc<Answerer>, request: Parts) -> Result<Response, Refus
     }
     let question = Question::of(&request.uri, &request.headers)?;
     ready(&answerer.monitor)?;
-    let permit = answerer.monitor.answering.enter().await?;
+    let place = answerer.monitor.making.enter_metrics_api().await?;
     // The pods of a large cluster take a second of CPU: frames must not wait for it.
     let found = spawn_blocking(move || {
-        let _until_written = permit;
+        let _until_made = place;
         found(&answerer.monitor, asked, &question)
     });
     let json = found.await.map_err(|_| Refusal::Internal)??;

@@ -2,14 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Extension;
-use hyper_util::server::graceful::GracefulShutdown;
+use axum::{Extension, response::IntoResponse};
 use kube::Client;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::time::sleep;
 
 use super::{
     answer::{Answerer, router},
@@ -19,16 +14,12 @@ use super::{
     trust::TrustError,
 };
 use crate::{
-    server::{ListenError, Server, accept, connection, end, http, layered, listen, peer},
+    connections::{Greeted, ListenError, Listener, Socket, Speech, Terms},
+    hosts::AllowedHosts,
+    server::{Server, layered},
     settings::MetricsApiSettings,
 };
 
-/// Connections at a time. Nearly all questions come over the few that Kubernetes' own API server keeps.
-const CONNECTIONS: usize = 1000;
-/// How long a handshake may take.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
-/// A header each: the groups of a user may be hundreds.
-const HEADERS: usize = 1000;
 /// How soon to look again for whom to believe, after it was found out.
 const REFRESH: Duration = Duration::from_secs(60);
 /// The same after it was not, the first time and at most.
@@ -47,57 +38,60 @@ pub enum MetricsApiError {
 
 /// metrics.k8s.io, listening and not served yet.
 pub struct MetricsApi {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listener,
     presented: Arc<Presented>,
     answerer: Arc<Answerer>,
 }
 
 impl MetricsApi {
     /// Begins to listen. It answers from what `server` has, to whom the cluster says.
+    #[expect(clippy::unused_async, reason = "listening needs a runtime, which this makes sure of")]
     pub async fn bind(
         settings: MetricsApiSettings,
         client: Client,
         server: &Server,
     ) -> Result<Self, MetricsApiError> {
         let presented = Arc::new(Presented::new(settings.certificate)?);
-        let (listener, address) = listen(settings.listen).await?;
+        let listener = Listener::bind(settings.listen, Terms::metrics_api())?;
         let answerer = Arc::new(Answerer::new(Arc::clone(server.monitor()), client));
-        Ok(Self { listener, address, presented, answerer })
+        Ok(Self { listener, presented, answerer })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// Serves until `stop`, then ends what is in flight.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let service = layered(router(Arc::clone(&self.answerer)), || Refusal::Internal);
+        // Who asks has to show that it may, whatever it calls the server.
+        let speech = Speech {
+            name: "metrics.k8s.io",
+            refuse: |error| Refusal::from(error).into_response(),
+            hosts: AllowedHosts::Any,
+        };
+        let service = layered(router(Arc::clone(&self.answerer)), speech.refuse);
         let acceptor = acceptor(Arc::clone(&self.presented));
-        let open = GracefulShutdown::new();
-        let mut http = http();
-        http.max_headers(HEADERS);
-        let serve = |stream: TcpStream| {
-            let peer = peer(&stream);
-            let handshake = timeout(HANDSHAKE_PATIENCE, acceptor.accept(stream));
-            let (http, service, watcher) = (http.clone(), service.clone(), open.watcher());
+        let greet = |socket: Socket| {
+            let (handshake, service) = (acceptor.accept(socket), service.clone());
             async move {
                 // That somebody speaks no TLS, or does not trust us, is their own business.
-                let Ok(Ok(stream)) = handshake.await else { return };
+                let stream = handshake.await.ok()?;
                 let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
                 let shown = certificates.iter().map(|shown| shown.clone().into_owned()).collect();
+                // TLS keeps them, and so does the service.
+                let kept = 2 * certificates.iter().map(|shown| shown.len()).sum::<usize>();
                 let service = service.layer(Extension(Shown(shown)));
-                drop(watcher.watch(connection(&http, stream, service, peer)).await);
+                Some(Greeted { stream, service, kept })
             }
         };
-        let mut connections = JoinSet::new();
-        tokio::select! {
-            () = accept(self.listener, CONNECTIONS, &mut connections, serve) => {}
-            () = keep_up(&self.answerer, &self.presented) => {}
-            () = stop => {}
-        }
-        end(open, connections).await;
+        let stop = async {
+            tokio::select! {
+                () = keep_up(&self.answerer, &self.presented) => {}
+                () = stop => {}
+            }
+        };
+        self.listener.serve(speech, stop, greet).await;
     }
 }
 

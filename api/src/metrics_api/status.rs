@@ -58,6 +58,14 @@ pub(super) enum Refusal {
         /// Why that did not work.
         reason: String,
     },
+    /// A request that cannot be read, or that was not meant for this server.
+    #[error("{message}")]
+    Malformed {
+        /// What is wrong.
+        message: String,
+        /// What it is called.
+        status: StatusCode,
+    },
     /// The server failed.
     #[error("the server failed on this request; its log says where")]
     Internal,
@@ -76,6 +84,7 @@ impl Refusal {
             Self::NotReady(_) | Self::NoVerdict { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")
             }
+            Self::Malformed { status, .. } => (*status, "BadRequest"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
         }
     }
@@ -96,7 +105,8 @@ impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
         match error {
             ApiError::Busy(why) => Self::Busy(why),
-            other => Self::BadRequest(other.to_string()),
+            ApiError::Internal => Self::Internal,
+            other => Self::Malformed { message: other.to_string(), status: other.status() },
         }
     }
 }

@@ -8,7 +8,10 @@ use super::{
     params::{Params, Question, documented},
     sorted,
 };
-use crate::errors::ApiError;
+use crate::{errors::ApiError, limits::Size};
+
+/// The most entities of a page that counts as a small answer.
+const SMALL_PAGE: u32 = 1000;
 
 /// The parameters of lists.
 #[derive(Debug, Default, IntoParams)]
@@ -32,6 +35,11 @@ impl PageParams {
     /// What the list is sorted by.
     pub(crate) fn sorted_by(&self) -> SortBy {
         self.order().by
+    }
+
+    /// How large the answer may become.
+    pub(crate) fn size(&self) -> Size {
+        if self.limit.is_some_and(|limit| limit <= SMALL_PAGE) { Size::Small } else { Size::Large }
     }
 
     /// How many are asked for, when those are the ones that have most of something.

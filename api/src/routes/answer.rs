@@ -10,6 +10,7 @@ use kubemonitor_store::Damage;
 use super::json::{Out, written};
 use crate::{
     errors::ApiError,
+    limits::Size,
     model::Timestamp,
     monitor::{Monitor, Shared, now},
     query::{Address, Entity, PageParams, TimeParams, When},
@@ -27,8 +28,8 @@ pub(crate) async fn one<E: Entity>(
     find: impl FnOnce(&Monitor) -> Result<E, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let when = time.meant(now(), monitor.reach);
-    let permit = monitor.answering.enter().await?;
-    written(permit, move || {
+    let place = monitor.making.enter(Size::Small).await?;
+    written(place, move || {
         let entity = find(&monitor)?;
         let samples = match when {
             When::Newest => vec![entity.newest()],
@@ -51,8 +52,8 @@ pub(crate) async fn list<E: Entity>(
     find: impl FnOnce(&Monitor, When) -> Result<Vec<E>, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let when = time.meant(now(), monitor.reach);
-    let permit = monitor.answering.enter().await?;
-    written(permit, move || {
+    let place = monitor.making.enter(page.size()).await?;
+    written(place, move || {
         let page = page.cut(find(&monitor, when)?);
         let mut headers = page.next.map(|next| next_page(&address, &next)).unwrap_or_default();
         headers.extend(incomplete(&monitor, when));

@@ -115,7 +115,6 @@ fn send(asset: Asset, headers: &HeaderMap) -> Response {
         (header::ETAG, asset.etag),
         (header::CACHE_CONTROL, "no-cache"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     if same {
         (StatusCode::NOT_MODIFIED, headers).into_response()

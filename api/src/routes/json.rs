@@ -10,7 +10,6 @@ use std::{
     num::NonZero,
     panic::resume_unwind,
     thread::{self, available_parallelism},
-    time::Duration,
 };
 
 use axum::{
@@ -22,30 +21,29 @@ use futures::{StreamExt, stream};
 use serde::Serialize;
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, mpsc, oneshot},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        oneshot,
+    },
     task::spawn_blocking,
-    time::timeout,
 };
 
-use crate::errors::ApiError;
+use crate::{errors::ApiError, limits::Place};
 
 const PIECE_BYTES: usize = 256 << 10;
 /// Pieces that wait for a slow reader.
 const PIECES_AHEAD: usize = 2;
-/// How long a reader may leave a piece lying before its answer is cut off.
-const READER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers with what `prepare` finds and the function it returns writes, both on a thread for
-/// blocking work. The permit is held until all is written.
+/// blocking work. The place is left while a piece waits for its reader.
 pub(crate) async fn written<W: FnOnce(&mut Out) -> io::Result<()>>(
-    permit: OwnedSemaphorePermit,
+    place: Place,
     prepare: impl FnOnce() -> Result<(HeaderMap, W), ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let (prepared, preparing) = oneshot::channel();
     let (pieces, mut arriving) = mpsc::channel(PIECES_AHEAD);
-    let mut out = Out { pieces, buffer: Vec::new(), runtime: Handle::current() };
+    let mut out = Out { pieces, buffer: Vec::new(), runtime: Handle::current(), place };
     spawn_blocking(move || {
-        let _until_written = permit;
         let (outcome, write) = match prepare() {
             Ok((headers, write)) => (Ok(headers), Some(write)),
             Err(error) => (Err(error), None),
@@ -95,6 +93,7 @@ pub(crate) struct Out {
     pieces: mpsc::Sender<Piece>,
     buffer: Vec<u8>,
     runtime: Handle,
+    place: Place,
 }
 
 impl Out {
@@ -167,11 +166,16 @@ impl Out {
         let _ = self.send(Piece { bytes, is_last: true });
     }
 
-    fn send(&self, piece: Piece) -> io::Result<()> {
-        match self.runtime.block_on(timeout(READER_PATIENCE, self.pieces.send(piece))) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    fn send(&mut self, piece: Piece) -> io::Result<()> {
+        let piece = match self.pieces.try_send(piece) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
+            Err(TrySendError::Full(piece)) => piece,
+        };
+        match self.runtime.block_on(self.place.park(self.pieces.send(piece))) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+            None => Err(io::ErrorKind::TimedOut.into()),
         }
     }
 }
@@ -181,12 +185,12 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
-    use crate::limits::Answering;
+    use crate::limits::{Making, Size};
 
     async fn answered(items: Vec<u64>, show: fn(u64) -> String) -> Vec<u8> {
-        let permit = Answering::default().enter().await.unwrap();
+        let place = Making::default().enter(Size::Large).await.unwrap();
         let prepare = move || Ok((HeaderMap::new(), move |out: &mut Out| out.array(items, show)));
-        let response = written(permit, prepare).await.unwrap();
+        let response = written(place, prepare).await.unwrap();
         response.into_body().collect().await.unwrap().to_bytes().to_vec()
     }
 

@@ -14,7 +14,7 @@ pub use self::{
     metrics_api::{Certificate, MetricsApiSettings, MetricsApiSettingsError},
     storage::{Storage, StorageArgs},
 };
-use crate::{Access, Account, Prefix};
+use crate::{Access, Account, AllowedHost, AllowedHosts, Prefix};
 
 /// The monitoring server: takes collectors' frames and answers over REST.
 #[derive(Debug, Parser)]
@@ -24,6 +24,10 @@ pub struct Args {
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
     #[arg(value_parser = address)]
     listen: SocketAddr,
+    /// By which names the server may be asked, with commas between, without ports; `localhost` and
+    /// the address that is connected to are always among them. Without it, by any.
+    #[arg(long, env = "ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
+    allowed_hosts: Vec<AllowedHost>,
     #[command(flatten)]
     storage: StorageArgs,
     #[command(flatten)]
@@ -53,6 +57,8 @@ pub struct Args {
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// As what the server may be asked.
+    pub allowed_hosts: AllowedHosts,
     /// How much is kept, for how long, and where.
     pub storage: Storage,
     /// Who may write.
@@ -101,6 +107,11 @@ impl Args {
         let cluster = Cluster::chosen(self.kubeconfig.as_deref(), service_host.as_deref());
         Ok(Settings {
             listen: self.listen,
+            allowed_hosts: if self.allowed_hosts.is_empty() {
+                AllowedHosts::Any
+            } else {
+                AllowedHosts::of(self.allowed_hosts)
+            },
             storage: self.storage.storage(),
             access: self.writing.access(cluster.as_ref())?,
             base_path: self.base_path.unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 use kubemonitor_fake_kubernetes::{Fault, Fixture, Verb};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 
 use crate::support::{Authority, Reply, Top};
 
@@ -355,4 +356,31 @@ async fn it_stops_with_the_server_though_connections_are_open() {
     assert!(begun.elapsed() < std::time::Duration::from_secs(5));
     drop(idle);
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn strangers_are_given_little() {
+    let top = Top::after(1).await;
+    let address = top.captured.server.metrics_api.unwrap();
+    // No byte of a handshake ever comes.
+    let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
+
+    let long = "a".repeat(20_000);
+    for identity in [None, Some(&top.proxy())] {
+        let refused = top.ask(identity, "GET", "/livez", &[("x-long", &long)]).await;
+        let refusal = status(&refused, 431, "BadRequest");
+        assert!(refusal["message"].as_str().unwrap().contains("16 KiB"), "{refusal}");
+        assert_eq!(refused.header("x-content-type-options"), Some("nosniff"));
+    }
+    let twice = top.ask(None, "GET", "/livez", &[("host", "another")]).await;
+    status(&twice, 400, "BadRequest");
+    let well = top.ask(None, "GET", "/livez", &[]).await;
+    assert_eq!((well.status, well.header("x-content-type-options")), (200, Some("nosniff")));
+
+    let ended = async {
+        let mut byte = [0];
+        silent.read(&mut byte).await.map_or(0, |bytes| bytes)
+    };
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), ended).await;
+    assert_eq!(ended.expect("a handshake has five seconds"), 0);
 }

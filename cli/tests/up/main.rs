@@ -9,14 +9,15 @@ mod running;
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
-    net::TcpListener,
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
     process::{Command, Stdio},
     time::Duration,
 };
 
 use cgroups::RealCgroups;
 use running::{Running, up};
+use rustix::process::Signal;
 use serde_json::Value;
 
 const UID: &str = "5a0c64a2-90f3-4b0e-8d53-0d7c1c6e2b11";
@@ -88,6 +89,36 @@ fn it_says_where_it_is_and_ends_well_when_told() {
     }
     let (status, errors) = running.terminate();
     assert_eq!((status, errors.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_closed_terminal_ends_it_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["--interval=200ms", "--data-dir", folder.path().to_str().unwrap()];
+    let running = Running::start(&options);
+    running.eventually("/api/nodes", |nodes| nodes[0]["cpu_millicores"].is_number());
+    // Half a request does not delay it.
+    let mut half = TcpStream::connect(running.address).unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\nhost: local").unwrap();
+    assert_eq!(running.end_with(Signal::HUP), (Some(0), String::new()));
+}
+
+#[test]
+fn only_this_hosts_own_names_are_answered() {
+    let running = Running::start(&[]);
+    let port = running.address.port();
+    for host in ["localhost", "127.0.0.1", "[::1]"] {
+        assert_eq!(running.get_as(&format!("{host}:{port}"), "/health").0, 200, "{host}");
+    }
+    let (status, refusal) = running.get_as(&format!("evil.example:{port}"), "/api/nodes");
+    assert_eq!(status, 421);
+    assert!(refusal.contains("--allowed-hosts evil.example"), "{refusal}");
+
+    let running = Running::start(&["--allowed-hosts=a.example,b.example"]);
+    for host in ["a.example", "b.example", "localhost"] {
+        assert_eq!(running.get_as(host, "/health").0, 200, "{host}");
+    }
+    assert_eq!(running.get_as("c.example", "/health").0, 421);
 }
 
 #[test]

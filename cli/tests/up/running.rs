@@ -66,10 +66,15 @@ impl Running {
     }
 
     fn get(&self, path: &str) -> (u16, String) {
+        self.get_as("localhost", path)
+    }
+
+    /// Asks it by this name.
+    pub(crate) fn get_as(&self, host: &str, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         // Without compression and chunks: the body is all that follows the empty line.
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -78,8 +83,13 @@ impl Running {
     }
 
     /// Tells it to end; what it ended with, and what it said on standard error.
-    pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    pub(crate) fn terminate(self) -> (Option<i32>, String) {
+        self.end_with(Signal::TERM)
+    }
+
+    /// Like [`Running::terminate`], with this signal.
+    pub(crate) fn end_with(mut self, signal: Signal) -> (Option<i32>, String) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
         let mut errors = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
         (self.child.wait().unwrap().code(), errors)

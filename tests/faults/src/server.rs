@@ -23,6 +23,7 @@ pub struct ServerBuilder {
     program: PathBuf,
     options: Vec<String>,
     environment: Vec<(String, String)>,
+    prelude: String,
 }
 
 impl ServerBuilder {
@@ -33,6 +34,7 @@ impl ServerBuilder {
             program: program.into(),
             options: options.map(str::to_owned).to_vec(),
             environment: Vec::new(),
+            prelude: String::new(),
         }
     }
 
@@ -76,6 +78,22 @@ impl ServerBuilder {
         }
     }
 
+    /// Has a shell run this before the server takes its place, such as `ulimit -n 256`.
+    #[must_use]
+    pub fn after(mut self, prelude: &str) -> Self {
+        prelude.clone_into(&mut self.prelude);
+        self
+    }
+
+    fn command(&self) -> Command {
+        if self.prelude.is_empty() {
+            return Command::new(&self.program);
+        }
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{}; exec \"$@\"", self.prelude), "sh"]).arg(&self.program);
+        shell
+    }
+
     /// Starts it and waits until it serves.
     ///
     /// # Panics
@@ -87,7 +105,8 @@ impl ServerBuilder {
     }
 
     fn spawn(&self) -> Server {
-        let mut child = Command::new(&self.program)
+        let mut child = self
+            .command()
             .args(&self.options)
             .envs(self.environment.iter().cloned())
             .stderr(Stdio::piped())
@@ -221,8 +240,16 @@ impl Server {
     ///
     /// # Panics
     /// If that takes longer than `patience`.
-    pub fn stop(mut self, patience: Duration) -> ExitStatus {
-        self.signal(Signal::TERM);
+    pub fn stop(self, patience: Duration) -> ExitStatus {
+        self.stop_with(Signal::TERM, patience)
+    }
+
+    /// Sends it a signal that ends it and waits until it has.
+    ///
+    /// # Panics
+    /// If that takes longer than `patience`.
+    pub fn stop_with(mut self, signal: Signal, patience: Duration) -> ExitStatus {
+        self.signal(signal);
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("it is ours") {

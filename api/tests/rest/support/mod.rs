@@ -11,7 +11,9 @@ use std::{net::SocketAddr, time::Duration};
 
 use futures::future::{FutureExt, OptionFuture};
 use kube::Client;
-use kubemonitor_api::{Access, MetricsApi, Monitor, Prefix, Server, Settings, Storage};
+use kubemonitor_api::{
+    Access, AllowedHosts, MetricsApi, Monitor, Prefix, Server, Settings, Storage,
+};
 use kubemonitor_inventory::Inventory;
 use kubemonitor_model::Tick;
 use kubemonitor_store::Settings as Limits;
@@ -40,6 +42,7 @@ pub(crate) struct Running {
 pub(crate) fn settings() -> Settings {
     Settings {
         listen: ([127, 0, 0, 1], 0).into(),
+        allowed_hosts: AllowedHosts::Any,
         storage: Storage { limits: Limits { max_series: 1000, ..Limits::default() }, disk: None },
         access: Access::Open,
         base_path: Prefix::default(),
