@@ -61,6 +61,11 @@ impl Recovery for Recovering<'_> {
                 }
             }
         }
+        if let Ok(node) = name.parse::<NodeName>()
+            && in_blocks + whole > 0
+        {
+            self.store.node_named(&node).await_news();
+        }
         self.blocks.fetch_add(in_blocks, Ordering::Relaxed);
         self.entries.fetch_add(whole, Ordering::Relaxed);
         broken_bytes

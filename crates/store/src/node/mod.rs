@@ -252,10 +252,14 @@ impl Node {
     pub(crate) fn sweep(&self, now: UnixMillis, registry: &impl Registry) -> bool {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let silent = now.since(state.heard_at) > GONE_AFTER_MS;
+        if std::mem::take(&mut state.is_recovered) {
+            state.listening_since = now;
+        }
+        let since = state.listening_since;
+        let silent = now.since(state.heard_at.max(since)) > GONE_AFTER_MS;
         for series in &mut state.series {
             let gone = if series.pushed {
-                now.since(series.heard_at) > PUSHED_GONE_AFTER_MS
+                now.since(series.heard_at.max(since)) > PUSHED_GONE_AFTER_MS
             } else {
                 silent
             };

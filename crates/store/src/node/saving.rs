@@ -80,18 +80,26 @@ impl Node {
         state.restored_last = Some((Arc::clone(bodies), at));
     }
 
-    /// Finds the newest rows after all blocks were restored; rolled history goes on after
-    /// `rolled_until`.
+    /// All that the disk has was taken in: whoever was there then is there until the node is heard of,
+    /// or is silent for long from now on.
+    pub(crate) fn await_news(&self) {
+        self.state.lock().is_recovered = true;
+    }
+
+    /// Finds the newest rows after all blocks were restored, and who was there at the newest tick;
+    /// rolled history goes on after `rolled_until`.
     pub(crate) fn settle(&self, rolled_until: [Option<UnixMillis>; 2]) {
         let mut guard = self.state.lock();
         guard.rolled_until = rolled_until;
         if let Some((bodies, length)) = guard.restored_last.take() {
             bodies.fetch(length);
         }
-        let State { series, read_times, .. } = &mut *guard;
+        let State { series, read_times, newest_tick, .. } = &mut *guard;
         for series in series {
             series.settle(read_times);
+            series.set_live(series.pushed || Some(series.last_at()) == *newest_tick);
         }
+        guard.refresh_usages(&self.peaks);
     }
 
     pub(super) fn seal_if_due(&self, state: &mut State, now: UnixMillis, registry: &impl Registry) {

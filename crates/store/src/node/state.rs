@@ -36,6 +36,10 @@ pub(super) struct State {
     pub(super) wrong_after: Option<UnixMillis>,
     pub(super) interval_ms: u32,
     pub(super) heard_at: UnixMillis,
+    /// It was read back and nobody has looked at it since.
+    pub(super) is_recovered: bool,
+    /// Silence counts from here where it was read back: nobody could be heard while the server was away.
+    pub(super) listening_since: UnixMillis,
     /// Entries since the last block; begins somewhere, so that nodes do not write theirs at once.
     pub(super) unsealed: u32,
     /// When the next block is due at the latest; spread, so that nodes do not write theirs at once.
