@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Captured, Running, pod, recent, tick};
 
 /// A pod of namespace `shop` as the Kubernetes API has it.
-fn object(name: &str, node: Option<&str>, status: Value) -> Value {
+fn object(name: &str, node: Option<&str>, status: &Value) -> Value {
     json!({
         "metadata": {"name": name, "namespace": "shop", "uid": format!("uid of {name}"),
                      "labels": {"app": "stuck"}},
@@ -32,9 +32,9 @@ async fn with_stuck_pods() -> Captured {
         "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}],
     });
     for object in [
-        object("no-image", Some("lab-v2"), waiting("Pending", "ImagePullBackOff", 0)),
-        object("no-room", None, unschedulable),
-        object("crashing", Some("lab-node"), waiting("Running", "CrashLoopBackOff", 7)),
+        object("no-image", Some("lab-v2"), &waiting("Pending", "ImagePullBackOff", 0)),
+        object("no-room", None, &unschedulable),
+        object("crashing", Some("lab-node"), &waiting("Running", "CrashLoopBackOff", 7)),
     ] {
         captured.kubernetes.put("pods", object);
     }
@@ -125,7 +125,7 @@ async fn a_namespace_without_pods_uses_nothing_and_is_known_to() {
     }
     assert_eq!((&empty["stale"], &empty["cpu_limit_millicores"]), (&json!(false), &Value::Null));
     // Nothing of a pod that runs and was not measured is not known to be nothing.
-    let mut created = object("new", Some("lab-node"), json!({"phase": "Running"}));
+    let mut created = object("new", Some("lab-node"), &json!({"phase": "Running"}));
     created["metadata"]["namespace"] = "empty".into();
     captured.kubernetes.put("pods", created);
     let unknown = |one: &Value| one[0]["cpu_millicores"].is_null();

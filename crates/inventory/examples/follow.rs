@@ -30,8 +30,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut changes = inventory.subscribe();
     loop {
         tokio::select! {
-            changed = changes.next() => {
-                changed.moved.iter().chain(&changed.updated).for_each(|pod| print(pod));
+            news = changes.next() => {
+                news.moved.iter().chain(&news.updated).for_each(|pod| print(pod));
             }
             _ = tokio::signal::ctrl_c() => break,
         }
