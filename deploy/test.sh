@@ -80,12 +80,25 @@ keeps_promises() { # NAME FILE
   holds "$1: only collectors see host processes, and nothing shares the host network" "$2" "$pods"'
     pods | select(.spec.hostNetwork or .spec.hostIPC or (.spec.hostPID and .name != "resource-collector"))
     | .name'
-  holds "$1: collectors have no token and no rights" "$2" "$pods"'
+  holds "$1: collectors have no rights, and no token but one for the API server" "$2" "$pods"'
     (pods | select(.name == "resource-collector" and .spec.automountServiceAccountToken != false).name),
+    (pods | select(.name == "resource-collector").spec.volumes[].projected?.sources[]?
+      | select(.serviceAccountToken.audience != "kubemonitor") | tostring),
     (.[] | .metadata.name as $binding | .subjects[]? | select(.name != "monitor-api")
       | "\($binding) binds \(.name)")'
-  holds "$1: the API server may only list and watch, besides what metrics-api.yaml adds" "$2" '
+  holds "$1: collectors show who they are" "$2" "$pods"'
+    pods | select(.name == "resource-collector").spec | .containers[0] as $container
+    | [$container.env[] | select(.name == "API_TOKEN_FILE").value] as $file
+    | [.volumes[] | .name as $name | .projected?.sources[]?.serviceAccountToken // empty
+        | .path as $path | $container.volumeMounts[] | select(.name == $name) | "\(.mountPath)/\($path)"]
+    | select(. != $file or length != 1) | tostring'
+  holds "$1: the API server may ask whose a token is" "$2" '
+    [.[] | select(.kind == "ClusterRole" and .metadata.name == "kubemonitor-api").rules[]
+      | select(.apiGroups == ["authentication.k8s.io"] and .resources == ["tokenreviews"] and .verbs == ["create"])]
+    | select(length != 1) | "\(length) rules for token reviews"'
+  holds "$1: besides, it may only list and watch, and what metrics-api.yaml adds" "$2" '
     .[] | select(.kind == "ClusterRole" and .metadata.labels["app.kubernetes.io/component"] == "api").rules[]
+    | select(.resources != ["tokenreviews"])
     | select(.verbs != ["list", "watch"] or (.resources | contains(["secrets"]))) | tostring'
   holds "$1: every container has requests and limits" "$2" "$pods"'
     pods | .spec.containers[].resources | select([.requests, .limits | .cpu, .memory] | all | not)'
@@ -199,14 +212,16 @@ collector:
   podAnnotations: {a: b}
   podSecurityContext: {supplementalGroups: [7]}
   extraArgs: [--debug]
+  serviceAccount: {name: measurer}
 api:
   retention: 6h
   tolerations: [{operator: Exists}]
   podLabels: {c: d}
   serviceAccount: {create: false, name: mine}
+  basePath: /monitoring
   nodePort: {enabled: false}
   persistence: {enabled: true, size: 20Gi, storageClass: fast}
-auth: {enabled: true, token: secret}
+push: {open: true, serviceAccounts: [shop/pusher, own], token: {enabled: true, value: secret}}
 metricsApi: {enabled: true, tls: {existingSecret: cert, caBundle: QUJD}}
 networkPolicy: {enabled: false}
 YAML
@@ -238,14 +253,18 @@ YAML
       wrong("persistence"; (of("PersistentVolumeClaim"; "monitor-api").spec
           | .storageClassName == "fast" and .resources.requests.storage == "20Gi")
         and $server.securityContext.fsGroup == $server.securityContext.runAsGroup),
-      wrong("auth"; of("Secret"; "monitor-api-token").stringData.token == "secret"
-        and ([$collector, $api | env("API_TOKEN_FILE")] | all(. == "/etc/kubemonitor/token"))),
+      wrong("push"; of("Secret"; "monitor-api-token").stringData.token == "secret"
+        and ($api | env("API_TOKEN_FILE") == "/etc/kubemonitor/token" and env("ALLOW_PUSH") == "true"
+          and env("PUSH_SERVICE_ACCOUNTS") == "shop/pusher,own")),
+      wrong("collector.serviceAccount"; $node.serviceAccountName == "measurer"
+        and ($api | env("COLLECTOR_SERVICE_ACCOUNT")) == "measurer"),
+      wrong("basePath"; ($api | env("BASE_PATH")) == "/monitoring"),
       wrong("metricsApi.tls"; of("APIService"; "v1beta1.metrics.k8s.io").spec
         | .caBundle == "QUJD" and .insecureSkipTLSVerify == null),
       wrong("networkPolicy"; all(.kind != "NetworkPolicy"))'
 
   local setting
-  for setting in collector.intervall=1 collector.interval=soon api.nodePort.port=99999 auth.enabled=true; do
+  for setting in collector.intervall=1 collector.interval=soon api.nodePort.port=99999 push.token.enabled=true api.basePath=//evil.example; do
     check "chart: $setting is refused" refuses "$setting"
   done
 }

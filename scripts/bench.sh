@@ -177,7 +177,9 @@ scale() {
     port=$(free_port)
     shape=(--nodes "$nodes" --pods "$PODS" --containers "$CONTAINERS" --json)
     rm -f "$scratch/kubeconfig"
-    ((names)) && names_of=(--kubernetes-api "$scratch/kubeconfig")
+    # A server that follows a cluster takes frames from senders it knows only.
+    echo bench >"$scratch/token"
+    ((names)) && names_of=(--kubernetes-api "$scratch/kubeconfig" --token-file "$scratch/token")
     "$bin/examples/simulate" "${shape[@]}" --server "http://127.0.0.1:$port" \
         --history "$history" --ticks "$ticks" "${names_of[@]}" \
         >"$scratch/report.json" 2>"$scratch/progress" &
@@ -185,7 +187,7 @@ scale() {
     pids+=("$sender")
     if ((names)); then
         until [[ -s $scratch/kubeconfig ]]; do sleep 0.1; done
-        names_of=(--kubeconfig "$scratch/kubeconfig")
+        names_of=(--kubeconfig "$scratch/kubeconfig" --token-file "$scratch/token")
     fi
     serve "$port" "${flags[@]}" "${names_of[@]}"
     local frames=$((nodes * history))

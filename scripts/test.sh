@@ -16,6 +16,7 @@ ensure_rust
 ensure_nextest
 ensure_packages busybox-static curl iperf3 iproute2 jq nodejs prometheus shellcheck stress
 ensure_helm
+ensure_browser
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -32,6 +33,10 @@ deploy/test.sh
 # The scripts that ask a running kubemonitor ask the one that was just tested.
 export KUBEMONITOR=$PWD/target/debug/kubemonitor
 cargo build --locked --package kubemonitor
+step "OpenAPI"
+scripts/check-openapi.sh
+step "Swagger UI and dashboard in a browser"
+node --test tests/browser/*.test.mjs
 step "Load on this host"
 scripts/04-test.sh --host
 step "Every path of the API"

@@ -1,6 +1,6 @@
 //! What can go wrong with a request, and how it is said: `application/problem+json` (RFC 9457).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -51,11 +51,28 @@ pub(crate) enum ApiError {
     #[error("{0}")]
     Refused(String),
     /// A write without a token.
-    #[error("writing needs the header `Authorization: Bearer <token>`")]
-    Unauthorized,
-    /// A write with another token.
-    #[error("the token is not the one this server was started with")]
-    Forbidden,
+    #[error("writing needs a token (`Authorization: Bearer …`): {0}")]
+    NoToken(&'static str),
+    /// A write with a token that Kubernetes does not confirm.
+    #[error("the token is not valid: {0}")]
+    InvalidToken(Arc<str>),
+    /// A write with somebody else's token.
+    #[error("the token opens nothing here: {0}")]
+    WrongToken(String),
+    /// A frame of a node that its sender is not on.
+    #[error(
+        "the frame is of node `{node}`, and the token of a pod on node `{own}`: a collector sends the \
+         figures of its own node only"
+    )]
+    OtherNode {
+        /// The frame's.
+        node: String,
+        /// The sender's.
+        own: String,
+    },
+    /// A write with a token that nobody can check now.
+    #[error("the Kubernetes API cannot be asked whose the token is: {0}; send again later")]
+    Unverified(Arc<str>),
     /// Nothing of that name is known, or nothing of it is retained.
     #[error("no {kind} `{name}` is known here")]
     UnknownEntity {
@@ -139,8 +156,11 @@ impl ApiError {
             Self::Disagreement { .. } => (StatusCode::BAD_REQUEST, "path-and-body-disagree"),
             Self::Frame(_) => (StatusCode::BAD_REQUEST, "bad-frame"),
             Self::Refused(_) => (StatusCode::BAD_REQUEST, "refused-sample"),
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "no-token"),
-            Self::Forbidden => (StatusCode::FORBIDDEN, "wrong-token"),
+            Self::NoToken(_) => (StatusCode::UNAUTHORIZED, "no-token"),
+            Self::InvalidToken(_) => (StatusCode::UNAUTHORIZED, "invalid-token"),
+            Self::WrongToken(_) => (StatusCode::FORBIDDEN, "wrong-token"),
+            Self::OtherNode { .. } => (StatusCode::FORBIDDEN, "other-node"),
+            Self::Unverified(_) => (StatusCode::SERVICE_UNAVAILABLE, "unverified-token"),
             Self::UnknownEntity { .. } => (StatusCode::NOT_FOUND, "unknown-entity"),
             Self::UnknownPath(_) => (StatusCode::NOT_FOUND, "unknown-path"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),

@@ -16,19 +16,24 @@ mod model;
 mod monitor;
 mod openapi;
 mod opened;
+mod peer;
+mod prefix;
 mod process;
 mod pushed;
 mod query;
+mod review;
 mod routes;
 mod server;
 mod settings;
+mod token_reviews;
 mod written;
 
-pub use access::Access;
+pub use access::{Access, Account, AccountError, Keys};
 pub use memory::avoid_huge_pages;
 pub use metrics_api::{MetricsApi, MetricsApiError};
 pub use monitor::Monitor;
 pub use opened::{OpenError, Opened};
+pub use prefix::{Prefix, PrefixError};
 pub use process::{RunError, run};
 pub use server::{ListenError, Server};
 pub use settings::{

@@ -6,8 +6,8 @@ use std::{
 };
 
 use anyhow::anyhow;
-use clap::Parser;
 use kubemonitor_api::{Args, run};
+use kubemonitor_arguments::parse;
 use kubemonitor_model::told;
 use tracing_subscriber::EnvFilter;
 
@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let settings = match Args::parse().settings() {
+    let settings = match parse::<Args>().settings() {
         Ok(settings) => settings,
         Err(error) => return failed(&error, USAGE),
     };
@@ -35,7 +35,8 @@ fn failed(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
 
 /// Logs lines of `key=value` to standard error, as containers do.
 fn log(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| anyhow!("--log {filter}: {error}"))?;
+    let filter =
+        EnvFilter::try_new(filter).map_err(|error| anyhow!("--log (LOG) {filter}: {error}"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -8,13 +8,14 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use kube::Client;
 use kubemonitor_inventory::{Inventory, NameBook, NameBookError};
 use kubemonitor_model::{NodeName, UnixMillis};
 use kubemonitor_store::{Recovered, Store};
 
 use crate::{
-    OpenError, Settings, Storage,
-    access::Access,
+    OpenError, Prefix, Settings, Storage,
+    access::Gate,
     limits::{Answering, IngestBudget},
 };
 
@@ -31,8 +32,10 @@ pub struct Monitor {
     pub(crate) retention: Duration,
     /// How far back answers reach; beyond the retention in coarser steps.
     pub(crate) reach: Duration,
-    /// Who may write.
-    pub(crate) access: Access,
+    /// What stands before all paths where clients see them.
+    pub(crate) base_path: Prefix,
+    /// Lets in those who may write.
+    pub(crate) gate: Gate,
     /// How much may be written at a time.
     pub(crate) ingest: IngestBudget,
     /// How many answers may be in the making at a time.
@@ -104,15 +107,23 @@ impl Monitor {
         };
         Ok(Self {
             store,
+            base_path: settings.base_path.clone(),
+            gate: Gate::new(settings.access.clone(), inventory.clone()),
             inventory,
             names,
             retention: limits.retention,
             reach: settings.storage.reach(),
-            access: settings.access.clone(),
             ingest: IngestBudget::default(),
             answering: Answering::default(),
             nowhere: nowhere(),
         })
+    }
+
+    /// Has this cluster say whose tokens are that writes come with.
+    #[must_use]
+    pub fn trusting(mut self, cluster: &Client) -> Self {
+        self.gate.ask(cluster);
+        self
     }
 
     /// The nodes that were measured, or that Kubernetes knows, sorted.

@@ -58,7 +58,11 @@ struct Token;
 impl Modify for Token {
     fn modify(&self, openapi: &mut OpenApi) {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
-        scheme.description = Some("Needed for writes where the server was given a token.".into());
+        scheme.description = Some(
+            "Needed for writes: the server's token, or in a cluster that of a service account, meant \
+             for the audience `kubemonitor`. Without a cluster and without a token everybody may write."
+                .into(),
+        );
         if let Some(components) = &mut openapi.components {
             components.add_security_scheme("token", SecurityScheme::Http(scheme));
         }
@@ -140,12 +144,13 @@ refusals! {
     /// What a write can be refused for.
     WriteRefused {
         400 "The body cannot be used, or path and body disagree.",
-        401 "A token is needed.",
-        403 "The token is another one.",
+        401 "A token is needed, or this one is not valid (any more).",
+        403 "The token is another one, or a collector's on another node.",
         408 "The body did not arrive in time.",
         413 "The body is too large.",
         415 "The body is of another type.",
         429 "Ingest is over its limit; `Retry-After` says when to send again.",
+        503 "Whose the token is cannot be asked now; `Retry-After` says when to send again.",
     }
 }
 
@@ -160,6 +165,7 @@ pub(crate) fn finished(openapi: &OpenApi) -> Value {
     let mut document = json!(openapi);
     flatten_answers(&mut document);
     describe_pages(&mut document);
+    describe_answers(&mut document);
     document
 }
 
@@ -206,6 +212,21 @@ fn drop_unused_schemas(document: &mut Value) {
     let text = document.to_string();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         schemas.retain(|name, _| text.contains(&format!("\"#/components/schemas/{name}\"")));
+    }
+}
+
+/// Every response has to have a description: what an operation is for also says what it answers.
+fn describe_answers(document: &mut Value) {
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    let operations = paths.flat_map(|(_, path)| path.as_object_mut().into_iter().flatten());
+    for (_, operation) in operations {
+        let summary = operation["summary"].clone();
+        let responses = operation["responses"].as_object_mut().into_iter().flatten();
+        for (_, response) in responses {
+            if response["description"].as_str().is_none_or(str::is_empty) {
+                response["description"] = summary.clone();
+            }
+        }
     }
 }
 

@@ -46,7 +46,10 @@ impl Opened {
             Some(_) => Inventory::of_cluster(),
             None => Inventory::without_cluster(),
         };
-        let monitor = Monitor::open(settings, inventory.clone())?;
+        let mut monitor = Monitor::open(settings, inventory.clone())?;
+        if let Some(client) = &client {
+            monitor = monitor.trusting(client);
+        }
         // Only now: what is read back comes before what is new.
         let watchers = client.as_ref().map(|client| Watchers::follow(client, &inventory));
         Ok(Self { monitor, client, watchers })

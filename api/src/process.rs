@@ -49,7 +49,8 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     let mut int = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     let Opened { monitor, client, watchers } = Opened::with(&settings).await?;
     let server = Server::bind(settings.listen, monitor).await?;
-    tracing::info!(address = %server.address(), cluster = ?settings.cluster, "serving");
+    let (address, writers) = (server.address(), &settings.access);
+    tracing::info!(%address, cluster = ?settings.cluster, %writers, "serving");
     let metrics_api = match settings.metrics_api.zip(client) {
         Some((settings, client)) => Some(MetricsApi::bind(settings, client, &server).await?),
         None => None,

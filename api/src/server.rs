@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, response::IntoResponse};
+use axum::{Extension, Router, middleware::AddExtension, response::IntoResponse};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -16,7 +16,7 @@ use tokio::{
     task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
 };
-use tower::ServiceBuilder;
+use tower::{Layer, ServiceBuilder};
 use tower_http::{
     CompressionLevel,
     catch_panic::CatchPanicLayer,
@@ -27,6 +27,7 @@ use crate::{
     errors::ApiError,
     housekeeping,
     monitor::{Monitor, Shared},
+    peer::Peer,
     routes,
 };
 
@@ -91,8 +92,9 @@ impl Server {
         let router = routes::router(Arc::clone(&self.monitor));
         let service = layered(router, || ApiError::Internal);
         let (http, open) = (http(), GracefulShutdown::new());
-        let serve = |stream| {
-            let connection = open.watch(connection(&http, stream, service.clone()));
+        let serve = |stream: TcpStream| {
+            let peer = peer(&stream);
+            let connection = open.watch(connection(&http, stream, service.clone(), peer));
             // That a client went away, or spoke no HTTP, is its own business.
             async move { drop(connection.await) }
         };
@@ -182,11 +184,22 @@ pub(crate) fn http() -> http1::Builder {
     http
 }
 
+/// The other end of a connection.
+pub(crate) fn peer(stream: &TcpStream) -> Peer {
+    // Without an address the connection is broken, and nothing more comes from it.
+    stream.peer_addr().map_or(Peer::NOWHERE, |address| Peer(address.ip()))
+}
+
+/// A router that finds in each request where it comes from.
+type Serving = TowerToHyperService<AddExtension<Router, Peer>>;
+
 /// Serves HTTP on a connection.
 pub(crate) fn connection<I: AsyncRead + AsyncWrite + Unpin + 'static>(
     http: &http1::Builder,
     stream: I,
     service: Router,
-) -> http1::Connection<TokioIo<I>, TowerToHyperService<Router>> {
+    peer: Peer,
+) -> http1::Connection<TokioIo<I>, Serving> {
+    let service = Extension(peer).layer(service);
     http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
 }

@@ -10,7 +10,7 @@ use axum::{
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
-use crate::{errors::ApiError, monitor::Shared};
+use crate::{access::Sender, errors::ApiError, monitor::Shared, routes::frames};
 
 /// The largest body of a write.
 pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
@@ -23,6 +23,8 @@ const BODY_SECONDS: u64 = 15;
 pub(crate) struct Written {
     /// The body.
     pub(crate) bytes: Bytes,
+    /// Who sent it.
+    pub(crate) sender: Sender,
     _place: OwnedSemaphorePermit,
 }
 
@@ -30,16 +32,22 @@ impl FromRequest<Shared> for Written {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, monitor: &Shared) -> Result<Self, ApiError> {
-        monitor.access.allow_write(request.headers())?;
-        let length = declared_length(request.headers());
+        let (parts, body) = request.into_parts();
+        let sender = if parts.uri.path() == frames::PATH {
+            monitor.gate.admit_frame(&parts).await?
+        } else {
+            monitor.gate.admit_push(&parts).await?;
+            Sender::OfAnyNode
+        };
+        let length = declared_length(&parts.headers);
         if length > MAX_BODY_BYTES {
             return Err(ApiError::TooLarge { limit: MAX_BODY_BYTES });
         }
         let place = monitor.ingest.room_for(length).await?;
-        let bytes = timeout(Duration::from_secs(BODY_SECONDS), collect(request.into_body()))
+        let bytes = timeout(Duration::from_secs(BODY_SECONDS), collect(body))
             .await
             .map_err(|_| ApiError::Slow(BODY_SECONDS))??;
-        Ok(Self { bytes, _place: place })
+        Ok(Self { bytes, sender, _place: place })
     }
 }
 

@@ -6,6 +6,7 @@ use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use kubemonitor_api::avoid_huge_pages;
+use kubemonitor_arguments::parse;
 use kubemonitor_model::told;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
@@ -27,7 +28,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Args::parse().command) {
+    match run(parse::<Args>().command) {
         Ok(status) => status,
         Err(error) => {
             eprintln!("error: {}", told(error.as_ref()));

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
-use kubemonitor_api::{Access, Opened, Server, StorageArgs};
+use kubemonitor_api::{Access, Opened, Prefix, Server, StorageArgs};
 use kubemonitor_hostfs::HostRoots;
 use kubemonitor_inventory::Cluster;
 use kubemonitor_model::{Interval, NodeName};
@@ -39,6 +39,7 @@ pub(crate) struct Args {
 
     /// Who can reach them: 127.0.0.1 for this machine alone, 0.0.0.0 for everybody
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "IP")]
+    #[arg(value_parser = ip)]
     address: IpAddr,
 
     /// The time between two ticks, from 100ms to 1h: seconds, or a number with ms, s or m
@@ -67,6 +68,11 @@ impl Args {
     }
 }
 
+fn ip(text: &str) -> Result<IpAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "give an IP address, such as 127.0.0.1 or 0.0.0.0; --port has the port")
+}
+
 /// Measures and serves until `stop` resolves.
 pub(crate) async fn run(args: Args, stop: impl Future<Output = ()>) -> anyhow::Result<ExitCode> {
     let node = match args.node {
@@ -81,6 +87,7 @@ pub(crate) async fn run(args: Args, stop: impl Future<Output = ()>) -> anyhow::R
         listen: SocketAddr::new(args.address, args.port),
         storage: args.storage.storage(),
         access: Access::Open,
+        base_path: Prefix::default(),
         cluster: args.kubeconfig.map(|file| Cluster::Kubeconfig(vec![file])),
         metrics_api: None,
         log: String::new(),

@@ -160,7 +160,7 @@ mod tests {
             ("--interval", "5h", "give seconds"),
             ("--interval", "1ms", "from 100ms to 1h"),
             ("--server", "monitor-api", "http://monitor-api"),
-            ("--node", "a/b", "printable ASCII characters without `/`"),
+            ("--node", "a/b", "names are ASCII"),
         ] {
             let error = parse(&[option, value]).expect_err("a refusal");
             let said = error.to_string();

@@ -6,14 +6,14 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Parser;
+use kubemonitor_arguments::parse;
 use kubemonitor_collector::{Args, run};
 use kubemonitor_model::told;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = parse();
     log(if args.debug() { LevelFilter::DEBUG } else { LevelFilter::INFO });
     match collect(args) {
         Ok(()) => ExitCode::SUCCESS,

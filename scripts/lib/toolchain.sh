@@ -96,3 +96,39 @@ PYTHON
   fi
   export HELM=$PWD/$tools/helm
 }
+
+# Checks OpenAPI documents as the standard has it, from Python's index.
+openapi_validator=openapi-spec-validator==0.9.0
+
+# Sets OPENAPI_VALIDATOR to the validator's Python in target/tools.
+ensure_openapi_validator() {
+  local venv=target/tools/$openapi_validator
+  if [[ ! -e $venv/ready ]]; then
+    python3 -c 'import ensurepip' 2>/dev/null || ensure_packages python3 python3-venv
+    echo "installing $openapi_validator in $venv"
+    python3 -m venv --clear "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$openapi_validator"
+    touch "$venv/ready"
+  fi
+  export OPENAPI_VALIDATOR=$PWD/$venv/bin/python
+}
+
+# Sets CHROMIUM to a browser, and BROWSER_MODULES to what drives it: npm's playwright-core in
+# target/browser, by the checksum in tests/browser/package-lock.json.
+ensure_browser() {
+  CHROMIUM=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+  if [[ -z $CHROMIUM ]]; then
+    ensure_packages chromium
+    CHROMIUM=$(command -v chromium)
+  fi
+  BROWSER_MODULES=$PWD/target/browser
+  if ! cmp --quiet tests/browser/package-lock.json "$BROWSER_MODULES/installed.json"; then
+    ensure_packages npm
+    echo "installing playwright-core in target/browser"
+    mkdir -p "$BROWSER_MODULES"
+    cp tests/browser/package.json tests/browser/package-lock.json "$BROWSER_MODULES"
+    (cd "$BROWSER_MODULES" && npm ci --silent --no-audit --no-fund --ignore-scripts)
+    cp tests/browser/package-lock.json "$BROWSER_MODULES/installed.json"
+  fi
+  export CHROMIUM BROWSER_MODULES
+}

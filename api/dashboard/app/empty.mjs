@@ -5,7 +5,8 @@ import { h } from "./dom.mjs";
 
 /** No collector has sent anything. */
 export function noNodes() {
-  const server = location.origin;
+  // Without `/` at its end, and with the prefix of a proxy on the way.
+  const server = new URL(".", location.href).href.replace(/\/$/, "");
   return [
     h("h2", {}, "No node has reported yet"),
     h(

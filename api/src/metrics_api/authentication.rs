@@ -1,19 +1,21 @@
 //! Finding out who asks.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use axum::http::{Extensions, HeaderMap, header, request::Parts};
-use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
+use axum::http::{Extensions, request::Parts};
 use kube::Client;
 use rustls::pki_types::CertificateDer;
 
 use super::{
-    cache::Cache,
-    review::reviewed,
     status::Refusal,
     trust::{Trust, TrustError},
     user::User,
+};
+use crate::{
+    access::bearer_token,
+    peer::Peer,
+    token_reviews::{Claims, Durations, NoVerdict, Policy, Rate, Rates, TokenReviews, Verdict},
 };
 
 /// The certificates that the client of a connection showed and has the key of. Nothing is known of
@@ -26,13 +28,37 @@ pub(super) struct Shown(pub(super) Arc<[CertificateDer<'static>]>);
 pub(super) struct Authenticator {
     client: Client,
     trust: ArcSwap<Trust>,
-    tokens: Cache<String, Option<User>>,
+    tokens: Arc<TokenReviews>,
 }
+
+/// Nearly everybody comes through Kubernetes' own API server and shows no token here. Verdicts hold as
+/// long as in Kubernetes' own extension servers; without Kubernetes nobody's rights could be asked
+/// either, so there is no grace.
+const POLICY: Policy = Policy {
+    audience: None,
+    durations: Durations {
+        good: Duration::from_secs(10),
+        grace: Duration::ZERO,
+        bad: Duration::from_secs(10),
+    },
+    rates: Rates {
+        stranger: Rate { burst: 10.0, per_second: 1.0 },
+        strangers: Rate { burst: 50.0, per_second: 10.0 },
+        acquaintance: Rate { burst: 20.0, per_second: 10.0 },
+        acquaintances: Rate { burst: 100.0, per_second: 50.0 },
+    },
+};
+
+/// The longest token that is asked about. Those of identity providers list all groups of a user.
+const LONGEST_JWT: usize = 16 << 10;
+/// The longest that is no JSON Web Token: those of kubeadm and of webhooks are short.
+const LONGEST_OTHER: usize = 1024;
 
 impl Authenticator {
     /// One that believes in nobody's certificates yet.
     pub(super) fn new(client: Client) -> Self {
-        Self { client, trust: ArcSwap::default(), tokens: Cache::default() }
+        let tokens = TokenReviews::new(client.clone(), POLICY);
+        Self { client, trust: ArcSwap::default(), tokens }
     }
 
     /// Believes from now on in those that the cluster names now; on an error, in those as before.
@@ -49,27 +75,18 @@ impl Authenticator {
             return Ok(user);
         }
         let token = bearer_token(&request.headers).ok_or(Refusal::Unauthenticated)?;
-        self.holder(token).await?.ok_or(Refusal::Unauthenticated)
-    }
-
-    /// Whose token that is; `None` when nobody's.
-    async fn holder(&self, token: &str) -> Result<Option<User>, Refusal> {
-        let key = token.to_owned();
-        if let Some(verdict) = self.tokens.get(&key) {
-            return Ok(verdict);
+        if !is_possible(token) {
+            return Err(Refusal::Unauthenticated);
         }
-        let verdict = self.review(token).await?;
-        self.tokens.put(key, verdict.clone());
-        Ok(verdict)
-    }
-
-    async fn review(&self, token: &str) -> Result<Option<User>, Refusal> {
-        let spec = TokenReviewSpec { token: Some(token.to_owned()), ..TokenReviewSpec::default() };
-        let review = TokenReview { spec, ..TokenReview::default() };
-        let reviewed = reviewed(&self.client, &review, "whose token this is").await?;
-        let status = reviewed.status.unwrap_or_default();
-        let user = status.user.filter(|_| status.authenticated == Some(true));
-        Ok(user.map(|user| User::from(user).authenticated()).filter(|user| !user.name.is_empty()))
+        match self.tokens.verdict(token, Peer::of(&request.extensions).source()).await {
+            Ok(Verdict::Good(holder)) => Ok(User::from(holder.as_ref().clone()).authenticated()),
+            Ok(Verdict::Bad(_)) => Err(Refusal::Unauthenticated),
+            Err(error @ NoVerdict::TooMany) => Err(Refusal::Busy(error.to_string())),
+            Err(NoVerdict::Unanswered(why)) => {
+                let (question, reason) = ("whose token this is", why.to_string());
+                Err(Refusal::NoVerdict { question, reason })
+            }
+        }
     }
 }
 
@@ -77,8 +94,24 @@ fn certificates(extensions: &Extensions) -> Option<&Shown> {
     extensions.get().filter(|Shown(certificates)| !certificates.is_empty())
 }
 
-fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+/// Whether Kubernetes could know the token: what cannot be one is not asked about.
+fn is_possible(token: &str) -> bool {
+    let longest = if Claims::read(token).is_some() { LONGEST_JWT } else { LONGEST_OTHER };
+    token.len() <= longest && token.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_a_token_is_not_asked_about() {
+        for token in ["abcdef.0123456789abcdef", "opaque", "a.e30.c"] {
+            assert!(is_possible(token), "{token}");
+        }
+        let (long, wide) = ("x".repeat(2000), format!("a.e30.{}", "c".repeat(20_000)));
+        for token in ["two words", "\u{7}", &long, &wide] {
+            assert!(!is_possible(token), "{token}");
+        }
+    }
 }

@@ -3,7 +3,8 @@
 use k8s_openapi::api::authorization::v1::{SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::Client;
 
-use super::{asked::Asked, cache::Cache, review::reviewed, status::Refusal, user::User};
+use super::{asked::Asked, cache::Cache, status::Refusal, user::User};
+use crate::review::reviewed;
 
 /// Who may do everything, without asking. Kubernetes' own API server asks as one of these whether
 /// this one is there.
@@ -59,7 +60,9 @@ impl Authorizer {
             ..asked.right()
         };
         let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
-        let reviewed = reviewed(&self.client, &review, "what this user may see").await?;
+        let reviewed = reviewed(&self.client, &review)
+            .await
+            .map_err(|reason| Refusal::NoVerdict { question: "what this user may see", reason })?;
         let status = reviewed.status.unwrap_or_default();
         Ok(if status.allowed {
             Verdict::Allowed

@@ -6,7 +6,7 @@ use axum::Extension;
 use hyper_util::server::graceful::GracefulShutdown;
 use kube::Client;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -19,7 +19,7 @@ use super::{
     trust::TrustError,
 };
 use crate::{
-    server::{ListenError, Server, accept, connection, end, http, layered, listen},
+    server::{ListenError, Server, accept, connection, end, http, layered, listen, peer},
     settings::MetricsApiSettings,
 };
 
@@ -78,7 +78,8 @@ impl MetricsApi {
         let open = GracefulShutdown::new();
         let mut http = http();
         http.max_headers(HEADERS);
-        let serve = |stream| {
+        let serve = |stream: TcpStream| {
+            let peer = peer(&stream);
             let handshake = timeout(HANDSHAKE_PATIENCE, acceptor.accept(stream));
             let (http, service, watcher) = (http.clone(), service.clone(), open.watcher());
             async move {
@@ -87,7 +88,7 @@ impl MetricsApi {
                 let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
                 let shown = certificates.iter().map(|shown| shown.clone().into_owned()).collect();
                 let service = service.layer(Extension(Shown(shown)));
-                drop(watcher.watch(connection(&http, stream, service)).await);
+                drop(watcher.watch(connection(&http, stream, service, peer)).await);
             }
         };
         let mut connections = JoinSet::new();

@@ -16,7 +16,6 @@ mod listener;
 mod objects;
 mod openapi;
 mod question;
-mod review;
 mod status;
 mod table;
 mod tls;
@@ -24,13 +23,7 @@ mod trust;
 mod user;
 mod window;
 
-use std::time::Duration;
-
 pub use listener::{MetricsApi, MetricsApiError};
 
 const GROUP: &str = "metrics.k8s.io";
 const VERSION: &str = "v1beta1";
-
-/// How long the Kubernetes API may take to say who asks and what they may: less than the 5 s after
-/// which it gives up on a server behind it.
-const PATIENCE: Duration = Duration::from_secs(4);

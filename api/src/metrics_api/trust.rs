@@ -15,7 +15,8 @@ use rustls::{
 
 use tokio::time::timeout;
 
-use super::{PATIENCE, review::in_short, tls, user::User};
+use super::{tls, user::User};
+use crate::review::{PATIENCE, in_short};
 
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "extension-apiserver-authentication";

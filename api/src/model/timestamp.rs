@@ -2,14 +2,7 @@
 
 use std::fmt;
 
-use jiff::{
-    civil::DateTime,
-    fmt::{
-        StdFmtWrite,
-        temporal::{DateTimeParser, DateTimePrinter},
-    },
-    tz::Offset,
-};
+use jiff::{civil::DateTime, fmt::temporal::DateTimeParser, tz::Offset};
 use kubemonitor_model::UnixMillis;
 use serde::{Serialize, Serializer};
 use utoipa::{
@@ -26,14 +19,11 @@ impl Timestamp {
     pub(super) const EXAMPLE: Self = Self(UnixMillis(1_769_860_805_000));
 }
 
-static PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 static PARSER: DateTimeParser = DateTimeParser::new();
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Beyond the years -9999 to 9999 nothing can be written; the store takes no such time.
-        let moment = jiff::Timestamp::from_millisecond(self.0.0).map_err(|_| fmt::Error)?;
-        PRINTER.print_timestamp(&moment, StdFmtWrite(f)).map_err(|_| fmt::Error)
+        self.0.fmt(f)
     }
 }
 

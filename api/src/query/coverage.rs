@@ -146,6 +146,7 @@ mod tests {
             listen: ([127, 0, 0, 1], 0).into(),
             storage: Storage { limits: kubemonitor_store::Settings::default(), disk: None },
             access: Access::Open,
+            base_path: crate::Prefix::default(),
             cluster: None,
             metrics_api: None,
             log: String::new(),

@@ -15,11 +15,11 @@ use crate::errors::ApiError;
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageParams {
     /// How many at most. The rest comes with `continue`.
-    #[param(minimum = 1, example = 500)]
+    #[param(minimum = 1)]
     limit: Option<u32>,
     /// Where the page before ended: the token in its header `X-Continue`, also in `Link`. The list
     /// goes on in the order it began in.
-    #[param(rename = "continue", value_type = Option<String>, example = "name~~6361727400",
+    #[param(rename = "continue", value_type = Option<String>,
         pattern = "^-?(name|cpu|memory|network|disk)~([0-9a-f]{16})?~([0-9a-f]{2})*$")]
     after: Option<Cursor>,
     /// What to sort by: the newest sample's CPU, memory, network or disk traffic per second;

@@ -8,7 +8,7 @@ use axum::{
 };
 use utoipa::{IntoParams, openapi::path::ParameterIn};
 
-use crate::errors::ApiError;
+use crate::{Prefix, errors::ApiError};
 
 /// The parameters of one request that nobody has read yet.
 pub(crate) struct Params(BTreeMap<String, String>);
@@ -131,14 +131,15 @@ impl<S: Sync, Q: Question> FromRequestParts<S> for Asked<Q> {
     }
 }
 
-/// The path and query a request came with, to build the next page's address from.
+/// The path and query that the client asked with, before any proxy, to build the next page's
+/// address from.
 pub(crate) struct Address(pub(crate) axum::http::Uri);
 
 impl<S: Sync> FromRequestParts<S> for Address {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(parts.uri.clone()))
+        Ok(Self(Prefix::of(&parts.extensions).before(&parts.uri)))
     }
 }
 

@@ -17,20 +17,18 @@ use crate::errors::ApiError;
 #[into_params(parameter_in = Query)]
 pub(crate) struct PodParams {
     /// Only pods of this namespace.
-    #[param(example = "kube-system")]
     namespace: Option<String>,
     /// Only pods on this node.
-    #[param(example = "worker-1")]
     node: Option<String>,
     /// Only pods with these labels, written as for `kubectl -l`: `app=web,tier!=cache`,
     /// `app in (a,b)`, `canary`, `!canary`. A pod whose labels are not known, because Kubernetes has
     /// not told of it or somebody pushed it, meets none of these, neither `app=web` nor `app!=web`.
-    #[param(rename = "labelSelector", value_type = Option<String>, example = "app=web")]
+    #[param(rename = "labelSelector", value_type = Option<String>)]
     selector: Option<LabelSelector>,
     /// Only pods in this phase. `Running` (the default) are those that Kubernetes says run, and, where
     /// it cannot be asked, those that are measured; `all` are those and every other that Kubernetes
     /// knows: `reason` says what keeps it from running.
-    #[param(value_type = Option<PhaseName>, inline, example = "all")]
+    #[param(value_type = Option<PhaseName>, inline)]
     pub(super) phase: PhaseChoice,
 }
 

@@ -19,19 +19,20 @@ use crate::{errors::ApiError, model::timestamp};
 #[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct TimeParams {
-    /// The samples of the last so many seconds, oldest first. More than is retained gives what
+    /// The samples of the last so many seconds, such as 60, oldest first. More than is retained gives what
     /// there is. Without this or one of `start`, `end` and `step`: the newest sample.
-    #[param(minimum = 1, example = 60)]
+    #[param(minimum = 1)]
     window: Option<u32>,
-    /// The first moment, RFC 3339 or Unix seconds; the start of what is retained where left out.
+    /// The first moment, RFC 3339 (`2026-01-31T12:00:00Z`) or Unix seconds; the start of what is
+    /// retained where left out.
     #[param(value_type = Option<Moment>, inline)]
     start: Option<Moment>,
-    /// The last moment, RFC 3339 or Unix seconds; now where left out.
+    /// The last moment, in the same form; now where left out.
     #[param(value_type = Option<Moment>, inline)]
     end: Option<Moment>,
     /// Seconds that become one sample each: means of gauges, rates of counters over the step. The
     /// timestamp is the step's start.
-    #[param(minimum = 1, example = 15)]
+    #[param(minimum = 1)]
     step: Option<u32>,
     /// What gauges show of a step, and of the minutes and quarters of an hour that are kept beyond
     /// the retention: `mean` (the default), `min` or `max`.
@@ -84,15 +85,13 @@ impl PartialSchema for Moment {
             .item(
                 ObjectBuilder::new()
                     .schema_type(Type::String)
-                    .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-                    .examples(["2026-01-31T12:00:00Z"]),
+                    .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))),
             )
             .item(
                 ObjectBuilder::new()
                     .schema_type(Type::Integer)
                     .minimum(Some(0))
-                    .maximum(Some(253_402_300_799_i64))
-                    .examples([1_769_860_800]),
+                    .maximum(Some(253_402_300_799_i64)),
             )
             .into()
     }

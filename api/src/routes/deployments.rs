@@ -14,8 +14,8 @@ use crate::{
 
 /// The Deployments of a namespace.
 #[utoipa::path(
-    get, path = "/api/namespaces/{namespace}/deployments", tag = "deployments",
-    params(("namespace" = String, Path, description = "The namespace.", example = "shop"), TimeParams, PageParams),
+    get, path = "/api/namespaces/{namespace}/deployments", operation_id = "listDeployments", tag = "deployments",
+    params(("namespace" = String, Path, description = "The namespace, such as `shop`."), TimeParams, PageParams),
     responses(
         (status = 200, body = DeploymentList),
         BadRequest, Unknown, Busy,
@@ -37,10 +37,10 @@ pub(crate) async fn list(
 
 /// One Deployment.
 #[utoipa::path(
-    get, path = "/api/namespaces/{namespace}/deployments/{deployment}", tag = "deployments",
+    get, path = "/api/namespaces/{namespace}/deployments/{deployment}", operation_id = "getDeployment", tag = "deployments",
     params(
-        ("namespace" = String, Path, description = "The namespace.", example = "shop"),
-        ("deployment" = String, Path, description = "The Deployment's name.", example = "cart"),
+        ("namespace" = String, Path, description = "The namespace, such as `shop`."),
+        ("deployment" = String, Path, description = "The Deployment's name, such as `cart`."),
         TimeParams,
     ),
     responses((status = 200, body = Vec<DeploymentSample>), BadRequest, Unknown, Busy),
@@ -56,10 +56,10 @@ pub(crate) async fn one(
 
 /// The pods of a Deployment.
 #[utoipa::path(
-    get, path = "/api/namespaces/{namespace}/deployments/{deployment}/pods", tag = "deployments",
+    get, path = "/api/namespaces/{namespace}/deployments/{deployment}/pods", operation_id = "listPodsOfDeployment", tag = "deployments",
     params(
-        ("namespace" = String, Path, description = "The namespace.", example = "shop"),
-        ("deployment" = String, Path, description = "The Deployment's name.", example = "cart"),
+        ("namespace" = String, Path, description = "The namespace, such as `shop`."),
+        ("deployment" = String, Path, description = "The Deployment's name, such as `cart`."),
         TimeParams, PageParams, PodParams,
     ),
     responses(

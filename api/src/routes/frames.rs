@@ -38,12 +38,15 @@ thread_local! {
     static DECODER: RefCell<Decoder> = RefCell::default();
 }
 
+/// Where frames are taken.
+pub(crate) const PATH: &str = "/api/frames";
+
 const TYPES: [&str; 2] = [kubemonitor_frame::CONTENT_TYPE, "application/octet-stream"];
 
 /// A collector's frame: everything one node measured at one tick (the format is described in
 /// docs/frame.md). Sent twice, it changes nothing.
 #[utoipa::path(
-    post, path = "/api/frames", tag = "writes",
+    post, path = "/api/frames", operation_id = "sendFrame", tag = "writes",
     request_body(
         content(
             (inline(Frame) = "application/vnd.kubemonitor.frame"),
@@ -62,6 +65,7 @@ pub(crate) async fn receive(
     check_type(&headers, &TYPES, "application/vnd.kubemonitor.frame or application/octet-stream")?;
     let (receipt, interval_ms) = DECODER.with_borrow_mut(|decoder| {
         let tick = decoder.decode(&written.bytes)?;
+        monitor.gate.check(&written.sender, &tick.node)?;
         let receipt = monitor.store.ingest_frame(tick, &written.bytes, now())?;
         Ok::<_, ApiError>((receipt, tick.interval_ms))
     })?;

@@ -46,14 +46,14 @@ pub(crate) struct Readiness {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The process is up.
-#[utoipa::path(get, path = "/health", tag = "server", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/health", operation_id = "getHealth", tag = "server", responses((status = 200, body = Health)))]
 pub(crate) async fn health() -> Json<Health> {
     Json(Health { status: "healthy", timestamp: Timestamp(now()), version: VERSION })
 }
 
 /// The server can serve: with a cluster, it knows its nodes, namespaces and pods.
 #[utoipa::path(
-    get, path = "/ready", tag = "server",
+    get, path = "/ready", operation_id = "getReadiness", tag = "server",
     responses((status = 200, body = Readiness), NotReady),
 )]
 pub(crate) async fn ready(State(monitor): State<Shared>) -> Result<Json<Readiness>, ApiError> {

@@ -2,14 +2,14 @@
 
 use axum::{
     Json, Router,
-    http::{HeaderMap, StatusCode, header},
+    http::{Extensions, HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::monitor::Shared;
+use crate::{Prefix, monitor::Shared};
 
 /// A file of the dashboard.
 #[derive(Clone, Copy)]
@@ -31,7 +31,7 @@ const CONTENT_SECURITY: &str = "default-src 'self'; img-src 'self' data:; \
 
 /// What the server is, and where to go on.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!(About::new()))]
+#[schema(example = json!(About::new(&Prefix::default())))]
 pub(crate) struct About {
     /// `kubemonitor`.
     name: &'static str,
@@ -44,37 +44,39 @@ pub(crate) struct About {
 #[derive(Debug, Serialize, ToSchema)]
 struct Links {
     /// This API, for people.
-    docs: &'static str,
+    docs: String,
     /// This API, for programs.
-    openapi: &'static str,
+    openapi: String,
     /// Whether the process is up.
-    health: &'static str,
+    health: String,
     /// Whether it can serve.
-    ready: &'static str,
+    ready: String,
     /// The server's own state.
-    metrics: &'static str,
+    metrics: String,
     /// Every node.
-    nodes: &'static str,
+    nodes: String,
     /// Every pod.
-    pods: &'static str,
+    pods: String,
     /// Every namespace.
-    namespaces: &'static str,
+    namespaces: String,
     /// What runs outside Kubernetes.
-    units: &'static str,
+    units: String,
 }
 
 impl About {
-    fn new() -> Self {
+    /// Links for those who come over this prefix.
+    fn new(prefix: &Prefix) -> Self {
+        let to = |path: &str| format!("{prefix}{path}");
         let links = Links {
-            docs: "/docs",
-            openapi: "/openapi.json",
-            health: "/health",
-            ready: "/ready",
-            metrics: "/metrics",
-            nodes: "/api/nodes",
-            pods: "/api/pods",
-            namespaces: "/api/namespaces",
-            units: "/api/units",
+            docs: to("/docs"),
+            openapi: to("/openapi.json"),
+            health: to("/health"),
+            ready: to("/ready"),
+            metrics: to("/metrics"),
+            nodes: to("/api/nodes"),
+            pods: to("/api/pods"),
+            namespaces: to("/api/namespaces"),
+            units: to("/api/units"),
         };
         Self { name: "kubemonitor", version: env!("CARGO_PKG_VERSION"), links }
     }
@@ -82,18 +84,18 @@ impl About {
 
 /// The dashboard; to `Accept: application/json`, what the server is and where to go on.
 #[utoipa::path(
-    get, path = "/", tag = "server",
+    get, path = "/", operation_id = "getOverview", tag = "server",
     responses((
         status = 200,
         content((About = "application/json"), (String = "text/html", example = "<!doctype html>")),
     )),
 )]
-pub(crate) async fn home(headers: HeaderMap) -> Response {
+pub(crate) async fn home(extensions: Extensions, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let wants_json = accept.is_some_and(|accept| accept.contains("application/json"));
     match ASSETS.iter().find(|asset| asset.path == INDEX) {
         Some(index) if !wants_json => send(*index, &headers),
-        _ => Json(About::new()).into_response(),
+        _ => Json(About::new(&Prefix::of(&extensions))).into_response(),
     }
 }
 

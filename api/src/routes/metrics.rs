@@ -10,7 +10,7 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The server's own state, in the text format of Prometheus.
 #[utoipa::path(
-    get, path = "/metrics", tag = "server",
+    get, path = "/metrics", operation_id = "getServerMetrics", tag = "server",
     responses((
         status = 200, content_type = "text/plain; version=0.0.4; charset=utf-8", body = String,
         example = "# TYPE kubemonitor_store_nodes gauge\nkubemonitor_store_nodes 3\n",
@@ -36,6 +36,10 @@ pub(crate) async fn metrics(State(monitor): State<Shared>) -> impl IntoResponse 
     say("duplicate_frames_total", "counter", "Frames that were there.", stats.duplicate_ticks);
     say("refused_frames_total", "counter", "Frames refused for their time.", stats.refused_ticks);
     say("refused_entities_total", "counter", "Entities beyond the limit.", stats.refused_series);
+    let refused = monitor.gate.refused();
+    say("refused_writes_total", "counter", "Writes refused for who sent them.", refused);
+    let reviews = monitor.gate.token_reviews();
+    say("token_reviews_total", "counter", "Questions to Kubernetes whose a token is.", reviews);
     if let Some(disk) = monitor.store.disk_status() {
         let failing = u64::from(disk.problem.is_some());
         say("disk_failing", "gauge", "1 while the data directory takes nothing.", failing);

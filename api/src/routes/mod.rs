@@ -3,7 +3,7 @@
 mod answer;
 mod deployments;
 mod docs;
-mod frames;
+pub(crate) mod frames;
 mod health;
 mod home;
 mod json;
@@ -23,7 +23,7 @@ use axum::{
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{errors::ApiError, monitor::Shared, openapi};
+use crate::{errors::ApiError, monitor::Shared, openapi, prefix::prefixed};
 
 /// All paths that are documented, and their documentation.
 pub(crate) fn documented() -> (Router<Shared>, OpenApi) {
@@ -58,12 +58,14 @@ pub(crate) fn documented() -> (Router<Shared>, OpenApi) {
 /// The whole of what is served.
 pub(crate) fn router(monitor: Shared) -> Router {
     let (router, openapi) = documented();
-    router
+    let base = monitor.base_path.clone();
+    let router = router
         .merge(home::assets())
         .merge(docs::docs(&openapi::finished(&openapi)))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
-        .with_state(monitor)
+        .with_state(monitor);
+    prefixed(router, base)
 }
 
 async fn unknown_path(uri: Uri) -> ApiError {

@@ -13,7 +13,7 @@ use crate::{
 
 /// Every namespace.
 #[utoipa::path(
-    get, path = "/api/namespaces", tag = "namespaces",
+    get, path = "/api/namespaces", operation_id = "listNamespaces", tag = "namespaces",
     params(TimeParams, PageParams),
     responses(
         (status = 200, body = NamespaceList), BadRequest, Busy
@@ -31,8 +31,8 @@ pub(crate) async fn list(
 
 /// One namespace.
 #[utoipa::path(
-    get, path = "/api/namespaces/{namespace}", tag = "namespaces",
-    params(("namespace" = String, Path, description = "The namespace.", example = "shop"), TimeParams),
+    get, path = "/api/namespaces/{namespace}", operation_id = "getNamespace", tag = "namespaces",
+    params(("namespace" = String, Path, description = "The namespace, such as `shop`."), TimeParams),
     responses((status = 200, body = Vec<NamespaceSample>), BadRequest, Unknown, Busy),
 )]
 pub(crate) async fn one(
@@ -45,8 +45,8 @@ pub(crate) async fn one(
 
 /// The pods of a namespace.
 #[utoipa::path(
-    get, path = "/api/namespaces/{namespace}/pods", tag = "namespaces",
-    params(("namespace" = String, Path, description = "The namespace.", example = "shop"), TimeParams, PageParams, PodParams),
+    get, path = "/api/namespaces/{namespace}/pods", operation_id = "listPodsInNamespace", tag = "namespaces",
+    params(("namespace" = String, Path, description = "The namespace, such as `shop`."), TimeParams, PageParams, PodParams),
     responses(
         (status = 200, body = PodList), BadRequest, Unknown, Busy
     ),
@@ -67,10 +67,10 @@ pub(crate) async fn pods(
 
 /// One pod, by its full name.
 #[utoipa::path(
-    get, path = "/api/namespaces/{namespace}/pods/{pod}", tag = "namespaces",
+    get, path = "/api/namespaces/{namespace}/pods/{pod}", operation_id = "getPodInNamespace", tag = "namespaces",
     params(
-        ("namespace" = String, Path, description = "The namespace.", example = "shop"),
-        ("pod" = String, Path, description = "The pod's name, or its UID.", example = "cart-5f9c6d7b8-x2k4q"),
+        ("namespace" = String, Path, description = "The namespace, such as `shop`."),
+        ("pod" = String, Path, description = "The pod's name, or its UID, such as `cart-5f9c6d7b8-x2k4q`."),
         TimeParams,
     ),
     responses((status = 200, body = Vec<PodSample>), BadRequest, Unknown, Busy),
@@ -85,10 +85,10 @@ pub(crate) async fn pod(
 
 /// The containers of a pod, init and sidecar ones included.
 #[utoipa::path(
-    get, path = "/api/namespaces/{namespace}/pods/{pod}/containers", tag = "namespaces",
+    get, path = "/api/namespaces/{namespace}/pods/{pod}/containers", operation_id = "listContainers", tag = "namespaces",
     params(
-        ("namespace" = String, Path, description = "The namespace.", example = "shop"),
-        ("pod" = String, Path, description = "The pod's name, or its UID.", example = "cart-5f9c6d7b8-x2k4q"),
+        ("namespace" = String, Path, description = "The namespace, such as `shop`."),
+        ("pod" = String, Path, description = "The pod's name, or its UID, such as `cart-5f9c6d7b8-x2k4q`."),
         TimeParams, PageParams,
     ),
     responses(

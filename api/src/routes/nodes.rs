@@ -13,7 +13,7 @@ use crate::{
 
 /// Every node.
 #[utoipa::path(
-    get, path = "/api/nodes", tag = "nodes",
+    get, path = "/api/nodes", operation_id = "listNodes", tag = "nodes",
     params(TimeParams, PageParams),
     responses((status = 200, body = NodeList), BadRequest, Busy),
 )]
@@ -28,8 +28,8 @@ pub(crate) async fn list(
 
 /// One node.
 #[utoipa::path(
-    get, path = "/api/nodes/{node}", tag = "nodes",
-    params(("node" = String, Path, description = "The node's name.", example = "worker-1"), TimeParams),
+    get, path = "/api/nodes/{node}", operation_id = "getNode", tag = "nodes",
+    params(("node" = String, Path, description = "The node's name, such as `worker-1`."), TimeParams),
     responses((status = 200, body = Vec<NodeSample>), BadRequest, Unknown, Busy),
 )]
 pub(crate) async fn one(
@@ -42,8 +42,8 @@ pub(crate) async fn one(
 
 /// The pods on a node.
 #[utoipa::path(
-    get, path = "/api/nodes/{node}/pods", tag = "nodes",
-    params(("node" = String, Path, description = "The node's name.", example = "worker-1"), TimeParams, PageParams, PodParams),
+    get, path = "/api/nodes/{node}/pods", operation_id = "listPodsOnNode", tag = "nodes",
+    params(("node" = String, Path, description = "The node's name, such as `worker-1`."), TimeParams, PageParams, PodParams),
     responses(
         (status = 200, body = PodList), BadRequest, Unknown, Busy
     ),

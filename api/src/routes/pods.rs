@@ -14,7 +14,7 @@ use crate::{
 
 /// Every pod that runs, or those in another phase; over a span of time, every pod that was there in it.
 #[utoipa::path(
-    get, path = "/api/pods", tag = "pods",
+    get, path = "/api/pods", operation_id = "listPods", tag = "pods",
     params(TimeParams, PageParams, PodParams),
     responses((status = 200, body = PodList), BadRequest, Busy),
 )]
@@ -36,7 +36,6 @@ pub(crate) async fn list(
 #[into_params(parameter_in = Query)]
 pub(crate) struct ChoiceParams {
     /// The pod's namespace, where several have a pod of that name.
-    #[param(example = "shop")]
     namespace: Option<String>,
 }
 
@@ -52,8 +51,8 @@ impl Question for ChoiceParams {
 
 /// One pod, by its name or its UID.
 #[utoipa::path(
-    get, path = "/api/pods/{pod}", tag = "pods",
-    params(("pod" = String, Path, description = "The pod's name, or its UID.", example = "cart-5f9c6d7b8-x2k4q"), TimeParams, ChoiceParams),
+    get, path = "/api/pods/{pod}", operation_id = "getPod", tag = "pods",
+    params(("pod" = String, Path, description = "The pod's name, or its UID, such as `cart-5f9c6d7b8-x2k4q`."), TimeParams, ChoiceParams),
     responses((status = 200, body = Vec<PodSample>), BadRequest, Unknown, Ambiguous, Busy),
 )]
 pub(crate) async fn one(

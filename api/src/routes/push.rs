@@ -28,8 +28,8 @@ const TAKEN: Json<Taken> = Json(Taken { status: "ok" });
 
 /// A sample of a node.
 #[utoipa::path(
-    post, path = "/api/nodes/{node}", tag = "writes",
-    params(("node" = String, Path, description = "The node's name, as the body has it.", example = "worker-1")),
+    post, path = "/api/nodes/{node}", operation_id = "pushNode", tag = "writes",
+    params(("node" = String, Path, description = "The node's name, as the body has it, such as `worker-1`.")),
     request_body = PushedSample,
     responses((status = 200, body = Taken), WriteRefused), security((), ("token" = [])),
 )]
@@ -47,8 +47,8 @@ pub(crate) async fn node(
 
 /// A sample of a pod.
 #[utoipa::path(
-    post, path = "/api/pods/{pod}", tag = "writes",
-    params(("pod" = String, Path, description = "The pod's name, as the body has it.", example = "cart-5f9c6d7b8-x2k4q")),
+    post, path = "/api/pods/{pod}", operation_id = "pushPod", tag = "writes",
+    params(("pod" = String, Path, description = "The pod's name, as the body has it, such as `cart-5f9c6d7b8-x2k4q`.")),
     request_body = PushedSample,
     responses((status = 200, body = Taken), WriteRefused), security((), ("token" = [])),
 )]
@@ -80,8 +80,8 @@ pub(crate) async fn pod(
 
 /// A sample of a namespace. It stands before the sum over its pods for as long as it is pushed.
 #[utoipa::path(
-    post, path = "/api/namespaces/{namespace}", tag = "writes",
-    params(("namespace" = String, Path, description = "The namespace, as the body has it.", example = "shop")),
+    post, path = "/api/namespaces/{namespace}", operation_id = "pushNamespace", tag = "writes",
+    params(("namespace" = String, Path, description = "The namespace, as the body has it, such as `shop`.")),
     request_body = PushedSample,
     responses((status = 200, body = Taken), WriteRefused), security((), ("token" = [])),
 )]
@@ -99,10 +99,10 @@ pub(crate) async fn namespace(
 
 /// A sample of a Deployment. It stands before the sum over its pods for as long as it is pushed.
 #[utoipa::path(
-    post, path = "/api/namespaces/{namespace}/deployments/{deployment}", tag = "writes",
+    post, path = "/api/namespaces/{namespace}/deployments/{deployment}", operation_id = "pushDeployment", tag = "writes",
     params(
-        ("namespace" = String, Path, description = "The namespace, as the body has it.", example = "shop"),
-        ("deployment" = String, Path, description = "The Deployment's name, as the body has it.", example = "cart"),
+        ("namespace" = String, Path, description = "The namespace, as the body has it, such as `shop`."),
+        ("deployment" = String, Path, description = "The Deployment's name, as the body has it, such as `cart`."),
     ),
     request_body = PushedSample,
     responses((status = 200, body = Taken), WriteRefused), security((), ("token" = [])),

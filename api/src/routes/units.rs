@@ -13,7 +13,7 @@ use crate::{
 
 /// The units of every node: systemd services and plain containers, outside Kubernetes.
 #[utoipa::path(
-    get, path = "/api/units", tag = "units",
+    get, path = "/api/units", operation_id = "listUnits", tag = "units",
     params(TimeParams, PageParams),
     responses((status = 200, body = UnitList), BadRequest, Busy),
 )]
@@ -28,8 +28,8 @@ pub(crate) async fn list(
 
 /// The units of a node.
 #[utoipa::path(
-    get, path = "/api/nodes/{node}/units", tag = "units",
-    params(("node" = String, Path, description = "The node's name.", example = "worker-1"), TimeParams, PageParams),
+    get, path = "/api/nodes/{node}/units", operation_id = "listUnitsOnNode", tag = "units",
+    params(("node" = String, Path, description = "The node's name, such as `worker-1`."), TimeParams, PageParams),
     responses(
         (status = 200, body = UnitList), BadRequest, Unknown, Busy
     ),
@@ -49,9 +49,9 @@ pub(crate) async fn on_node(
 
 /// One unit.
 #[utoipa::path(
-    get, path = "/api/nodes/{node}/units/{unit}", tag = "units",
+    get, path = "/api/nodes/{node}/units/{unit}", operation_id = "getUnit", tag = "units",
     params(
-        ("node" = String, Path, description = "The node's name.", example = "worker-1"), ("unit" = String, Path, description = "The unit's name.", example = "containerd.service"),
+        ("node" = String, Path, description = "The node's name, such as `worker-1`."), ("unit" = String, Path, description = "The unit's name, such as `containerd.service`."),
         TimeParams,
     ),
     responses((status = 200, body = Vec<UnitSample>), BadRequest, Unknown, Busy),

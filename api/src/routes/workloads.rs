@@ -15,8 +15,8 @@ use crate::{
 /// The workloads of a namespace, of every kind: Deployment, StatefulSet, DaemonSet, Job, CronJob,
 /// bare ReplicaSet, bare Pod.
 #[utoipa::path(
-    get, path = "/api/namespaces/{namespace}/workloads", tag = "workloads",
-    params(("namespace" = String, Path, description = "The namespace.", example = "shop"), TimeParams, PageParams),
+    get, path = "/api/namespaces/{namespace}/workloads", operation_id = "listWorkloads", tag = "workloads",
+    params(("namespace" = String, Path, description = "The namespace, such as `shop`."), TimeParams, PageParams),
     responses(
         (status = 200, body = WorkloadList),
         BadRequest, Unknown, Busy,
@@ -38,11 +38,11 @@ pub(crate) async fn list(
 
 /// One workload.
 #[utoipa::path(
-    get, path = "/api/namespaces/{namespace}/workloads/{kind}/{name}", tag = "workloads",
+    get, path = "/api/namespaces/{namespace}/workloads/{kind}/{name}", operation_id = "getWorkload", tag = "workloads",
     params(
-        ("namespace" = String, Path, description = "The namespace.", example = "shop"),
-        ("kind" = String, Path, description = "Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicaSet or Pod.", example = "Deployment"),
-        ("name" = String, Path, description = "The workload's name.", example = "cart"),
+        ("namespace" = String, Path, description = "The namespace, such as `shop`."),
+        ("kind" = String, Path, description = "Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicaSet or Pod."),
+        ("name" = String, Path, description = "The workload's name, such as `cart`."),
         TimeParams,
     ),
     responses((status = 200, body = Vec<WorkloadSample>), BadRequest, Unknown, Busy),
@@ -58,11 +58,11 @@ pub(crate) async fn one(
 
 /// The pods of a workload.
 #[utoipa::path(
-    get, path = "/api/namespaces/{namespace}/workloads/{kind}/{name}/pods", tag = "workloads",
+    get, path = "/api/namespaces/{namespace}/workloads/{kind}/{name}/pods", operation_id = "listPodsOfWorkload", tag = "workloads",
     params(
-        ("namespace" = String, Path, description = "The namespace.", example = "shop"),
-        ("kind" = String, Path, description = "Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicaSet or Pod.", example = "Deployment"),
-        ("name" = String, Path, description = "The workload's name.", example = "cart"),
+        ("namespace" = String, Path, description = "The namespace, such as `shop`."),
+        ("kind" = String, Path, description = "Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicaSet or Pod."),
+        ("name" = String, Path, description = "The workload's name, such as `cart`."),
         TimeParams, PageParams, PodParams,
     ),
     responses(

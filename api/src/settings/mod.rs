@@ -2,8 +2,9 @@
 
 mod metrics_api;
 mod storage;
+mod writing;
 
-use std::{ffi::OsString, fs, io, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, io, net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 
@@ -13,7 +14,7 @@ pub use self::{
     metrics_api::{Certificate, MetricsApiSettings, MetricsApiSettingsError},
     storage::{Storage, StorageArgs},
 };
-use crate::Access;
+use crate::{Access, Account, Prefix};
 
 /// The monitoring server: takes collectors' frames and answers over REST.
 #[derive(Debug, Parser)]
@@ -21,12 +22,16 @@ use crate::Access;
 pub struct Args {
     /// Where to listen.
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
+    #[arg(value_parser = address)]
     listen: SocketAddr,
     #[command(flatten)]
     storage: StorageArgs,
-    /// A file with the token that writes have to carry; without it everybody may write.
-    #[arg(long, env = "API_TOKEN_FILE", value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    writing: writing::WriteArgs,
+    /// What a proxy puts before all paths, such as `/kubemonitor`. Where the proxy says so itself
+    /// (`X-Forwarded-Prefix`), this is not needed.
+    #[arg(long, env = "BASE_PATH", value_name = "PATH")]
+    base_path: Option<Prefix>,
     /// How to reach the cluster; within a cluster its service account is used without asking.
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     kubeconfig: Option<OsString>,
@@ -52,6 +57,8 @@ pub struct Settings {
     pub storage: Storage,
     /// Who may write.
     pub access: Access,
+    /// What stands before all paths where clients see them.
+    pub base_path: Prefix,
     /// Whom to ask about names; where there is nobody, names are what cgroups say.
     pub cluster: Option<Cluster>,
     /// How to serve metrics.k8s.io; `None` for not at all.
@@ -64,7 +71,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The token cannot be read.
-    #[error("--token-file {file}: {source}")]
+    #[error("--token-file (API_TOKEN_FILE) {file}: {source}")]
     TokenFile {
         /// The file.
         file: PathBuf,
@@ -72,8 +79,16 @@ pub enum SettingsError {
         source: io::Error,
     },
     /// There is none.
-    #[error("--token-file {0}: the file is empty; put the token in it, in one line")]
+    #[error(
+        "--token-file (API_TOKEN_FILE) {0}: the file is empty; put the token in it, in one line"
+    )]
     EmptyToken(PathBuf),
+    /// Nobody could say whose a token is.
+    #[error(
+        "--push-service-account (PUSH_SERVICE_ACCOUNTS) {0} needs a cluster, which says whose a token \
+         is: give --kubeconfig, or leave it out"
+    )]
+    NoCluster(Account),
     /// Of metrics.k8s.io.
     #[error(transparent)]
     MetricsApi(#[from] MetricsApiSettingsError),
@@ -87,7 +102,8 @@ impl Args {
         Ok(Settings {
             listen: self.listen,
             storage: self.storage.storage(),
-            access: self.token_file.map_or(Ok(Access::Open), access)?,
+            access: self.writing.access(cluster.as_ref())?,
+            base_path: self.base_path.unwrap_or_default(),
             metrics_api: self.metrics_api.settings(cluster.as_ref())?,
             cluster,
             log: if self.debug { "debug".to_owned() } else { self.log },
@@ -95,12 +111,8 @@ impl Args {
     }
 }
 
-fn access(file: PathBuf) -> Result<Access, SettingsError> {
-    match fs::read_to_string(&file) {
-        Ok(text) if text.trim().is_empty() => Err(SettingsError::EmptyToken(file)),
-        Ok(text) => Ok(Access::Token(text.trim().into())),
-        Err(source) => Err(SettingsError::TokenFile { file, source }),
-    }
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "give an IP address and a port, such as 0.0.0.0:8080 or [::]:8080")
 }
 
 #[cfg(test)]
@@ -130,24 +142,19 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_not_a_name() {
+        for wrong in ["8080", "localhost:8080", "::1:8080:", ""] {
+            let listen = format!("--listen={wrong}");
+            let said = Args::try_parse_from(["kubemonitor-api", &listen]).unwrap_err().to_string();
+            assert!(said.contains("--listen") && said.contains("[::]:8080"), "{said}");
+        }
+    }
+
+    #[test]
     fn within_a_cluster_its_service_account_is_used() {
         let mut args = Args::try_parse_from(["kubemonitor-api"]).unwrap();
         args.kubeconfig = None;
         args.kubernetes_service_host = Some("10.0.0.1".into());
         assert_eq!(args.settings().unwrap().cluster, Some(Cluster::Surrounding));
-    }
-
-    #[test]
-    fn the_token_is_read_from_its_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("token");
-        let flags = ["--token-file", file.to_str().unwrap()];
-        let refusal = settings(&flags).unwrap_err().to_string();
-        assert!(refusal.contains("token") && refusal.contains("No such file"), "{refusal}");
-        fs::write(&file, "\n").unwrap();
-        assert!(settings(&flags).unwrap_err().to_string().contains("empty"));
-        fs::write(&file, "s3cret\n").unwrap();
-        let access = settings(&flags).unwrap().access;
-        assert!(matches!(access, Access::Token(token) if &*token == "s3cret"));
     }
 }

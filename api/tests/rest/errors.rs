@@ -1,6 +1,6 @@
 //! Refusals: what was wrong, and what would be right.
 
-use kubemonitor_api::Access;
+use kubemonitor_api::{Access, Keys};
 use kubemonitor_inventory::Inventory;
 use serde_json::{Value, json};
 
@@ -96,7 +96,7 @@ async fn a_method_that_a_path_does_not_have_is_refused_with_those_it_has() {
 #[tokio::test]
 async fn writes_need_the_token_and_reads_do_not() {
     let mut settings = settings();
-    settings.access = Access::Token("s3cret".into());
+    settings.access = Access::Closed(Keys { token: Some("s3cret".into()), ..Keys::default() });
     let server = Running::with(&settings, Inventory::without_cluster()).await;
     for path in [
         "/api/nodes/n",

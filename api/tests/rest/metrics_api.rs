@@ -3,135 +3,14 @@
 use kubemonitor_fake_kubernetes::{Fault, Fixture, Verb};
 use kubemonitor_model::Metric;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::support::{
-    Authority, Captured, Identity, Reply, container, exchange, node, pod, recent, settings, tick,
-};
+use crate::support::{Authority, Reply, Top, container, node, pod, recent, tick};
 
 const NODES: &str = "/apis/metrics.k8s.io/v1beta1/nodes";
 const PODS: &str = "/apis/metrics.k8s.io/v1beta1/pods";
 const SHOP: &str = "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods";
 const KUBECTL_GET: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,\
     application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
-
-/// The captured cluster, a server that it may ask, and those who sign certificates there.
-struct Top {
-    captured: Captured,
-    /// Vouches for the server.
-    own: Authority,
-    /// Vouches for clients.
-    clients: Authority,
-    /// Vouches for Kubernetes' API server when it passes questions on.
-    proxies: Authority,
-    _certificate: TempDir,
-}
-
-impl Top {
-    /// After `ticks` ticks of both nodes.
-    async fn after(ticks: i64) -> Self {
-        let top = Self::unknown_to_the_cluster().await;
-        top.introduce();
-        top.captured.ticks(ticks).await;
-        top.until(200).await;
-        top
-    }
-
-    /// One that may not read yet whom to believe.
-    async fn unknown_to_the_cluster() -> Self {
-        let [own, clients, proxies] = ["server", "clients", "proxies"].map(Authority::new);
-        let (certificate, folder) = own.server();
-        let mut settings = settings();
-        settings.metrics_api = Some(kubemonitor_api::MetricsApiSettings {
-            listen: ([127, 0, 0, 1], 0).into(),
-            certificate,
-        });
-        let captured = Captured::with(&settings).await;
-        Self { captured, own, clients, proxies, _certificate: folder }
-    }
-
-    /// Writes the config map that says whom to believe.
-    fn introduce(&self) {
-        self.captured.kubernetes.put(
-            "configmaps",
-            json!({
-                "kind": "ConfigMap", "apiVersion": "v1",
-                "metadata": {
-                    "namespace": "kube-system", "name": "extension-apiserver-authentication",
-                },
-                "data": {
-                    "client-ca-file": self.clients.pem(),
-                    "requestheader-client-ca-file": self.proxies.pem(),
-                    "requestheader-allowed-names": r#"["front-proxy-client"]"#,
-                    "requestheader-username-headers": r#"["X-Remote-User"]"#,
-                    "requestheader-group-headers": r#"["X-Remote-Group"]"#,
-                    "requestheader-extra-headers-prefix": r#"["X-Remote-Extra-"]"#,
-                },
-            }),
-        );
-    }
-
-    /// Asks until the front proxy gets this status.
-    async fn until(&self, status: u16) {
-        let mut last = 0;
-        for _ in 0..500 {
-            last = self.get("/apis", &[]).await.status;
-            if last == status {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("the status stays {last}");
-    }
-
-    fn proxy(&self) -> Identity {
-        self.proxies.client("front-proxy-client", None)
-    }
-
-    async fn ask(
-        &self,
-        identity: Option<&Identity>,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-    ) -> Reply {
-        let address = self.captured.server.metrics_api.unwrap();
-        let stream = self.own.connect(address, identity).await;
-        exchange(stream, method, path, headers, Vec::new()).await
-    }
-
-    /// Asks through the front proxy as somebody who may do everything.
-    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
-        let admin = [("x-remote-user", "admin"), ("x-remote-group", "system:masters")];
-        self.ask(Some(&self.proxy()), "GET", path, &[&admin[..], headers].concat()).await
-    }
-
-    async fn json(&self, path: &str) -> Value {
-        let reply = self.get(path, &[]).await;
-        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
-        assert_eq!(reply.header("content-type"), Some("application/json"), "{path}");
-        reply.json()
-    }
-
-    /// The names of a list's items.
-    async fn names(&self, path: &str) -> Vec<String> {
-        let list = self.json(path).await;
-        let names = list["items"].as_array().unwrap().iter();
-        names.map(|item| item["metadata"]["name"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// How often the cluster was asked for a verdict.
-    fn reviews(&self, resource: &str) -> usize {
-        let requests = self.captured.kubernetes.requests();
-        let reviews = requests.iter().filter(|r| r.verb == Verb::Review && r.resource == resource);
-        reviews.count()
-    }
-
-    /// Lets everybody see everything if the specification is as expected.
-    fn allow(&self, expected: Value) {
-        self.captured.kubernetes.decide(move |_, spec| json!({"allowed": *spec == expected}));
-    }
-}
 
 /// The `Status` of a refusal.
 fn status(reply: &Reply, code: u16, reason: &str) -> Value {
@@ -206,7 +85,11 @@ async fn clients_with_a_certificate_of_the_cluster_ask_for_themselves() {
     let top = Top::after(1).await;
     let admin = top.clients.client("kubernetes-admin", Some("system:masters"));
     assert_eq!(top.ask(Some(&admin), "GET", NODES, &[]).await.status, 200);
-    assert_eq!(top.reviews("subjectaccessreviews"), 0, "masters may do everything");
+    assert_eq!(
+        top.captured.kubernetes.reviews("subjectaccessreviews"),
+        0,
+        "masters may do everything"
+    );
     top.allow(json!({
         "user": "jane", "groups": ["dev", "system:authenticated"], "extra": {},
         "resourceAttributes": right("list", "nodes"),
@@ -230,7 +113,7 @@ async fn tokens_are_whose_kubernetes_says() {
         let reply = top.ask(None, "GET", NODES, &[("authorization", "Bearer good")]).await;
         assert_eq!(reply.status, 200);
     }
-    assert_eq!(top.reviews("tokenreviews"), 1, "a verdict is remembered");
+    assert_eq!(top.captured.kubernetes.reviews("tokenreviews"), 1, "a verdict is remembered");
     for header in ["Bearer bad", "Bearer ", "Basic good"] {
         let reply = top.ask(None, "GET", NODES, &[("authorization", header)]).await;
         status(&reply, 401, "Unauthorized");
@@ -251,9 +134,13 @@ async fn who_may_not_is_told_what_right_is_missing() {
              group \"metrics.k8s.io\" in the namespace \"shop\": no role"
         );
     }
-    assert_eq!(top.reviews("subjectaccessreviews"), 1, "a verdict is remembered");
+    assert_eq!(
+        top.captured.kubernetes.reviews("subjectaccessreviews"),
+        1,
+        "a verdict is remembered"
+    );
     let other = top.ask(Some(&top.proxy()), "GET", SHOP, &[("x-remote-user", "john")]).await;
-    assert_eq!((other.status, top.reviews("subjectaccessreviews")), (403, 2));
+    assert_eq!((other.status, top.captured.kubernetes.reviews("subjectaccessreviews")), (403, 2));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The description of the API, against what the API does.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::support::{Captured, PATHS, Running, Shape, fields, send};
@@ -135,6 +137,58 @@ async fn every_path_of_the_contract_is_documented() {
         ("post", "/api/frames"),
     ] {
         assert!(document["paths"][path][method].is_object(), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn every_operation_has_an_id_of_its_own_that_says_what_it_does() {
+    let server = Running::start().await;
+    let document = document(&server).await;
+    let mut ids = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            let verbs: &[&str] = match method.as_str() {
+                "get" => &["get", "list"],
+                _ => &["push", "send"],
+            };
+            let is_name = id.chars().all(|c| c.is_ascii_alphanumeric());
+            assert!(is_name && verbs.iter().any(|verb| id.starts_with(verb)), "{path}: {id}");
+            assert!(ids.insert(id.to_owned()), "{path}: {id} is another one's too");
+        }
+    }
+    assert_eq!(ids.len(), 28);
+}
+
+#[tokio::test]
+async fn every_response_says_what_it_is() {
+    let server = Running::start().await;
+    let document = document(&server).await;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let text = response["description"].as_str();
+                assert!(text.is_some_and(|text| text.len() > 5), "{method} {path} {status}");
+            }
+        }
+    }
+}
+
+/// What tools put into their forms they also send, unless somebody takes it out again.
+#[tokio::test]
+async fn no_parameter_has_a_value_that_nobody_asked_for() {
+    let server = Running::start().await;
+    let document = document(&server).await;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for operation in methods.as_object().unwrap().values() {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let schema = &parameter["schema"];
+                for value in ["example", "examples", "default"] {
+                    let of = [parameter, schema].map(|of| of.get(value).cloned());
+                    assert_eq!(of, [None, None], "{path}: {}", parameter["name"]);
+                }
+            }
+        }
     }
 }
 

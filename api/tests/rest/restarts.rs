@@ -16,12 +16,7 @@ const PODS: &str = "/api/namespaces/shop/pods";
 /// Settings with a data directory, and a cluster.
 fn on_disk(folder: &Path, kubernetes: &FakeKubernetes) -> Settings {
     let kubeconfig = folder.join("kubeconfig");
-    let config = format!(
-        "{{clusters: [{{name: c, cluster: {{server: '{}'}}}}], users: [{{name: u, user: {{}}}}], \
-         contexts: [{{name: c, context: {{cluster: c, user: u}}}}], current-context: c}}",
-        kubernetes.url()
-    );
-    std::fs::write(&kubeconfig, config).unwrap();
+    std::fs::write(&kubeconfig, kubernetes.kubeconfig("kubemonitor")).unwrap();
     let mut settings = settings();
     settings.cluster = Some(Cluster::Kubeconfig(vec![kubeconfig]));
     settings.storage.disk =

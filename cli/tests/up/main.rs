@@ -7,7 +7,13 @@
 mod cgroups;
 mod running;
 
-use std::{fs, net::TcpListener, time::Duration};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use cgroups::RealCgroups;
 use running::{Running, up};
@@ -97,7 +103,12 @@ fn a_port_in_use_is_said_with_the_remedy() {
 
 #[test]
 fn a_wrong_option_ends_with_2_and_names_itself() {
-    for options in [["--interval", "5h"], ["--fsync", "never"], ["--retention", "1w"]] {
+    for options in [
+        ["--interval", "5h"],
+        ["--fsync", "never"],
+        ["--retention", "1w"],
+        ["--address", "localhost"],
+    ] {
         let output = up(&options).output().unwrap();
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{errors}");
@@ -128,4 +139,47 @@ fn with_a_data_directory_a_killed_process_loses_a_second_at_most() {
             "{timestamp} is lost"
         );
     }
+}
+
+#[test]
+fn a_wrong_value_of_a_variable_is_blamed_on_the_variable() {
+    let output = up(&[]).env("RETENTION", "bogus").output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(
+        errors.contains("'bogus' for 'RETENTION") && errors.contains("such as `90m`"),
+        "{errors}"
+    );
+}
+
+/// `kubemonitor simulate` with these options.
+fn simulate(options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubemonitor"));
+    command.arg("simulate").args(options).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn simulate_ends_with_2_after_options_that_cannot_work() {
+    for options in [&["--nodes=0"][..], &["--pods=100000"], &["--token-file=/nowhere/token"]] {
+        let output = simulate(options).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{options:?}: {errors}");
+        assert!(errors.contains("--"), "{errors}");
+    }
+}
+
+#[test]
+fn simulate_says_at_once_that_nobody_listens_and_what_it_does() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("--server=http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let mut simulate = simulate(&[&server]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(simulate.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    let is_running = matches!(simulate.try_wait(), Ok(None));
+    simulate.kill().unwrap();
+    simulate.wait().unwrap();
+    assert!(line.contains("nothing answers at 127.0.0.1") && line.contains("trying for"), "{line}");
+    assert!(is_running, "it goes on trying");
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::{Request, fault::Faults};
+use crate::{Request, fault::Faults, tokens::Tokens};
 
 /// All there is.
 #[derive(Debug, Default)]
@@ -18,6 +18,7 @@ pub(crate) struct Cluster {
     pub(crate) faults: Faults,
     pub(crate) requests: Vec<Request>,
     pub(crate) verdicts: Verdicts,
+    pub(crate) tokens: Tokens,
     /// The version of the latest change.
     version: u64,
     /// What was before this version is forgotten.

@@ -2,23 +2,25 @@
 //! HTTP on loopback.
 //!
 //! It serves objects that a test puts there, in pages with continue tokens, as whole objects or as
-//! metadata only, watches that begin at any version it still remembers, and reviews of tokens and
-//! rights with the verdicts of a test. It checks nothing and schedules nothing.
+//! metadata only, watches that begin at any version it still remembers, tokens of service accounts
+//! and their reviews, and other reviews with the verdicts of a test. It checks nothing and schedules nothing.
 
 mod collection;
 mod fault;
 mod fixture;
 mod http;
+mod tokens;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use collection::{Change, Cluster, Verdicts};
 pub use fault::{Fault, Verb};
 pub use fixture::Fixture;
+pub use tokens::PodToken;
 
 /// A running API server. Dropping it ends it, and all its connections' watches.
 #[derive(Debug)]
@@ -114,6 +116,37 @@ impl FakeKubernetes {
     /// `subjectaccessreviews` and the specification, and gives the status. Until then all are refused.
     pub fn decide(&self, decide: impl Fn(&str, &Value) -> Value + Send + Sync + 'static) {
         self.cluster.lock().verdicts = Verdicts(Some(Arc::new(decide)));
+    }
+
+    /// Gives out a token, which reviews know from now on: good until it ends or is revoked, for those
+    /// it is meant for.
+    pub fn issue(&self, token: PodToken) -> String {
+        self.cluster.lock().tokens.issue(token)
+    }
+
+    /// Forgets a token, as Kubernetes does when its pod is gone.
+    pub fn revoke(&self, token: &str) {
+        self.cluster.lock().tokens.revoke(token);
+    }
+
+    /// How many reviews of a resource were asked for.
+    pub fn reviews(&self, resource: &str) -> usize {
+        let cluster = self.cluster.lock();
+        let is_one = |r: &&Request| r.verb == Verb::Review && r.resource == resource;
+        cluster.requests.iter().filter(is_one).count()
+    }
+
+    /// A kubeconfig that leads there, whose namespace is this one.
+    pub fn kubeconfig(&self, namespace: &str) -> String {
+        json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "fake",
+            "clusters": [{"name": "fake", "cluster": {"server": self.url()}}],
+            "users": [{"name": "fake", "user": {}}],
+            "contexts": [{"name": "fake", "context": {
+                "cluster": "fake", "user": "fake", "namespace": namespace,
+            }}],
+        })
+        .to_string()
     }
 
     /// Sends a bookmark on every watch that asked for them.

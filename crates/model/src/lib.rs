@@ -17,4 +17,4 @@ pub use entity::{EntityId, QosClass};
 pub use interval::{Interval, IntervalError};
 pub use row::Row;
 pub use telling::told;
-pub use tick::{EntityRow, NameError, NodeName, Tick, UnixMillis};
+pub use tick::{EntityRow, NAME_RULE, NameError, NodeName, Tick, UnixMillis};

@@ -1,14 +1,14 @@
 //! The command line of a simulation.
 
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{fs, num::NonZero, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
-use kubemonitor_model::{Interval, IntervalError};
+use kubemonitor_model::{Interval, IntervalError, told};
 
 use crate::{
     Description, Fleet, NamedFleet, Shape,
-    load::{self, Pace, Plan, Server},
+    load::{self, Pace, Plan, Server, ServerError},
 };
 
 const EXAMPLES: &str = "\
@@ -16,8 +16,9 @@ Examples:
   An hour of 100 nodes, as fast as the server takes it:
     kubemonitor simulate --nodes 100 --pods 30 --containers 2 --ticks 720 --fast
   The largest cluster Kubernetes supports, for ten minutes by the clock, with names:
-    kubemonitor simulate --nodes 5000 --ticks 120 --kubernetes-api /tmp/simulated &
-    kubemonitor-api --kubeconfig /tmp/simulated
+    kubemonitor simulate --nodes 5000 --ticks 120 --kubernetes-api /tmp/simulated \\
+      --token-file /tmp/token &
+    kubemonitor-api --kubeconfig /tmp/simulated --token-file /tmp/token
   What is in the data:
     kubemonitor simulate --describe
 
@@ -34,6 +35,7 @@ option. Ctrl-C ends it early, with the report of what was sent.";
 pub struct Args {
     /// Nodes
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     nodes: u32,
 
     /// Pods on each node
@@ -50,6 +52,7 @@ pub struct Args {
 
     /// Ticks to send
     #[arg(long, value_name = "COUNT", default_value_t = 120)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     ticks: u32,
 
     /// Ticks to send before those, as fast as the server takes them: what happened until now
@@ -75,7 +78,7 @@ pub struct Args {
 
     /// Connections [default: one a node by the clock, as collectors have; 8 with --fast]
     #[arg(long, value_name = "COUNT")]
-    connections: Option<usize>,
+    connections: Option<NonZero<usize>>,
 
     /// How long into a tick the last node sends its frame, by the clock; the others before it
     /// [default: as the server asks, which collectors heed]
@@ -118,21 +121,31 @@ pub struct Args {
 /// How long a server that is just being started is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What programs end with after a wrong option.
+const USAGE: u8 = 2;
+
 /// Does what was asked for, and prints what it was like on standard output.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let shape = args.shape();
+    // Made first of all: options may be well-formed each and impossible together.
+    let (fleet, plan) = match (Fleet::new(shape), args.plan()) {
+        (Ok(fleet), Ok(plan)) => (fleet, plan),
+        (Err(error), _) => return Ok(wrong_options(&error)),
+        (_, Err(error)) => return Ok(wrong_options(&error)),
+    };
     if args.describe {
         let description = Description::of(shape, args.ticks)?;
         println!("{}", shown(&description, args.json)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let plan = args.plan()?;
-    let fleet = Fleet::new(shape)?;
     let names = match &args.kubernetes_api {
         Some(file) => Some(named(shape, file).await?),
         None => None,
     };
-    plan.server.wait(PATIENCE).await?;
+    let waiting = |error: &ServerError| {
+        eprintln!("{error}; trying for {} s", PATIENCE.as_secs());
+    };
+    plan.server.wait(PATIENCE, waiting).await?;
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
@@ -141,6 +154,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let report = load::run(fleet, &plan, names, interrupted).await;
     println!("{}", shown(&report, args.json)?);
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn wrong_options(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("error: {}", told(error));
+    ExitCode::from(USAGE)
 }
 
 async fn named(shape: Shape, file: &PathBuf) -> anyhow::Result<Arc<NamedFleet>> {
@@ -173,7 +191,7 @@ impl Args {
         }
     }
 
-    fn plan(&self) -> anyhow::Result<Plan> {
+    fn plan(&self) -> Result<Plan, ServerError> {
         let server = self.remote_write.as_ref().unwrap_or(&self.server).clone();
         let (pace, connections) = if self.fast {
             (Pace::Unpaced, 8)
@@ -188,7 +206,7 @@ impl Args {
             history: self.history,
             ticks: self.ticks,
             pace,
-            connections: self.connections.unwrap_or(connections),
+            connections: self.connections.map_or(connections, NonZero::get),
         })
     }
 }
@@ -218,7 +236,15 @@ mod tests {
         assert_eq!((shape.interval.millis(), shape.idle_percent), (1000, 90));
         assert_eq!(shape.pod_lifetime, Duration::from_secs(120));
         assert_eq!(args(&["--spread=0"]).plan().unwrap().pace, Pace::Clock(Some(Duration::ZERO)));
-        let wrong = ["--idle=101", "--interval=0", "--server=example", "--fast --spread=1s"];
+        let wrong = [
+            "--idle=101",
+            "--interval=0",
+            "--server=example",
+            "--fast --spread=1s",
+            "--nodes=0",
+            "--ticks=0",
+            "--connections=0",
+        ];
         for flags in wrong {
             let flags = ["simulate"].into_iter().chain(flags.split(' '));
             assert!(Args::try_parse_from(flags).is_err());

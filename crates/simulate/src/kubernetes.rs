@@ -51,17 +51,7 @@ impl NamedFleet {
 
     /// A kubeconfig that leads there.
     pub fn kubeconfig(&self) -> String {
-        let url = self.api.url();
-        json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "simulated", "cluster": {"server": url}}],
-            "users": [{"name": "simulated", "user": {}}],
-            "contexts": [{"name": "simulated",
-                          "context": {"cluster": "simulated", "user": "simulated"}}],
-            "current-context": "simulated",
-        })
-        .to_string()
+        self.api.kubeconfig("default")
     }
 
     /// A pod began in the place of another one.

@@ -64,7 +64,7 @@ pub use crate::{
 pub enum IngestError {
     /// Older than late data may be.
     #[error(
-        "the tick at {at:?} is {behind_ms} ms behind the newest one of its node; at most {limit_ms} ms are merged in"
+        "the tick at {at} is {behind_ms} ms behind the newest one of its node; at most {limit_ms} ms are merged in"
     )]
     TooLate {
         /// The tick's time.
@@ -76,7 +76,7 @@ pub enum IngestError {
     },
     /// Ahead of the server's clock.
     #[error(
-        "the tick at {at:?} is {ahead_ms} ms ahead of the server's clock; at most {limit_ms} ms are accepted: set the node's clock"
+        "the tick at {at} is {ahead_ms} ms ahead of the server's clock; at most {limit_ms} ms are accepted: set the node's clock"
     )]
     TooEarly {
         /// The tick's time.

@@ -2,9 +2,11 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     time::Duration,
 };
+
+use rustix::net::{self, AddressFamily, SocketType};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -55,7 +57,21 @@ impl Request {
     /// # Errors
     /// If the connection fails, or what comes is no HTTP answer.
     pub fn send(&self, server: SocketAddr) -> io::Result<Reply> {
-        let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
+        self.exchange(TcpStream::connect_timeout(&server, PATIENCE)?)
+    }
+
+    /// Like [`Request::send`], from this address of the loopback interface.
+    ///
+    /// # Errors
+    /// If the connection fails, or what comes is no HTTP answer.
+    pub fn send_from(&self, source: Ipv4Addr, server: SocketAddr) -> io::Result<Reply> {
+        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        net::bind(&socket, &SocketAddr::from((source, 0)))?;
+        net::connect(&socket, &server)?;
+        self.exchange(socket.into())
+    }
+
+    fn exchange(&self, mut stream: TcpStream) -> io::Result<Reply> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         // Who is refused early may find the connection closed while still writing: the answer counts.

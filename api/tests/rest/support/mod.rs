@@ -5,12 +5,13 @@ mod cluster;
 mod contract;
 mod ticks;
 mod tls;
+mod top;
 
 use std::{net::SocketAddr, time::Duration};
 
 use futures::future::{FutureExt, OptionFuture};
 use kube::Client;
-use kubemonitor_api::{Access, MetricsApi, Monitor, Server, Settings, Storage};
+use kubemonitor_api::{Access, MetricsApi, Monitor, Prefix, Server, Settings, Storage};
 use kubemonitor_inventory::Inventory;
 use kubemonitor_model::Tick;
 use kubemonitor_store::Settings as Limits;
@@ -23,6 +24,7 @@ pub(crate) use self::{
     contract::{PATHS, Shape, fields},
     ticks::{container, frame, node, pod, recent, tick, unit},
     tls::{Authority, Identity},
+    top::Top,
 };
 
 /// A server that runs in this process.
@@ -40,6 +42,7 @@ pub(crate) fn settings() -> Settings {
         listen: ([127, 0, 0, 1], 0).into(),
         storage: Storage { limits: Limits { max_series: 1000, ..Limits::default() }, disk: None },
         access: Access::Open,
+        base_path: Prefix::default(),
         cluster: None,
         metrics_api: None,
         log: String::new(),
@@ -62,7 +65,12 @@ impl Running {
         inventory: Inventory,
         cluster: Option<Client>,
     ) -> Self {
-        Self::of(settings, Monitor::open(settings, inventory).unwrap(), cluster).await
+        let monitor = Monitor::open(settings, inventory).unwrap();
+        let monitor = match &cluster {
+            Some(client) => monitor.trusting(client),
+            None => monitor,
+        };
+        Self::of(settings, monitor, cluster).await
     }
 
     /// A server that has been opened.

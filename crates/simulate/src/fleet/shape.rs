@@ -45,7 +45,7 @@ impl Default for Shape {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ShapeError {
     /// There would be nothing to measure.
-    #[error("a fleet has at least one node")]
+    #[error("a fleet has at least one node: give --nodes 1 or more")]
     NoNodes,
     /// A frame has no room for all of a node's entities.
     #[error(
@@ -63,7 +63,10 @@ pub enum ShapeError {
         limit: usize,
     },
     /// Pods could not be told apart by number.
-    #[error("{nodes} nodes with {pods} pods each are more pods than can be numbered")]
+    #[error(
+        "{nodes} nodes with {pods} pods each are more pods than can be numbered: give fewer --nodes or \
+         --pods"
+    )]
     TooManyPods {
         /// The nodes.
         nodes: u32,

@@ -8,7 +8,10 @@ use std::{
 };
 
 use hyper::{Uri, header::HeaderValue};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
+
+/// How long one attempt to connect may take.
+const ATTEMPT: Duration = Duration::from_secs(1);
 
 /// What a server takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +47,7 @@ pub enum ServerError {
     )]
     Encrypted(String),
     /// The token cannot be had.
-    #[error("--token-file {path}: {source}")]
+    #[error("--token-file {path}: {source}; put the token in it, in one line")]
     TokenFile {
         /// The file.
         path: PathBuf,
@@ -105,19 +108,31 @@ impl Server {
         }
     }
 
-    /// Waits until somebody listens there, but not for ever.
-    pub async fn wait(&self, patience: Duration) -> Result<(), ServerError> {
+    /// Waits until somebody listens there, but not for ever. `waiting` is told at once why it waits.
+    pub async fn wait(
+        &self,
+        patience: Duration,
+        waiting: impl FnOnce(&ServerError),
+    ) -> Result<(), ServerError> {
         const AGAIN: Duration = Duration::from_millis(100);
         let begun = Instant::now();
+        let mut waiting = Some(waiting);
         loop {
-            match TcpStream::connect(&self.address).await {
-                Ok(_) => return Ok(()),
-                Err(_) if begun.elapsed() < patience => tokio::time::sleep(AGAIN).await,
-                Err(source) => {
-                    let address = self.address.clone();
-                    return Err(ServerError::Unreachable { address, source });
-                }
+            // Packets may be dropped on the way: then the system would try for two minutes.
+            let left = patience.saturating_sub(begun.elapsed()).max(AGAIN);
+            let source = match timeout(left.min(ATTEMPT), TcpStream::connect(&self.address)).await {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(source)) => source,
+                Err(_) => io::Error::new(io::ErrorKind::TimedOut, "no answer to a connection"),
+            };
+            let unreachable = ServerError::Unreachable { address: self.address.clone(), source };
+            if begun.elapsed() >= patience {
+                return Err(unreachable);
             }
+            if let Some(waiting) = waiting.take() {
+                waiting(&unreachable);
+            }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 }
@@ -157,9 +172,12 @@ mod tests {
     async fn a_server_that_is_not_there_is_waited_for_and_then_named() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server: Server = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        server.wait(Duration::ZERO).await.unwrap();
+        server.wait(Duration::ZERO, |error| panic!("{error}")).await.unwrap();
         drop(listener);
-        let refusal = server.wait(Duration::from_millis(150)).await.unwrap_err();
+        let mut told = String::new();
+        let waiting = |error: &ServerError| told = error.to_string();
+        let refusal = server.wait(Duration::from_millis(150), waiting).await.unwrap_err();
         assert!(refusal.to_string().contains(&server.address), "{refusal}");
+        assert!(told.contains(&server.address), "{told}");
     }
 }

@@ -24,21 +24,11 @@ app.kubernetes.io/component: {{ index . 1 }}
 
 {{/* The name of the secret with the token. */}}
 {{- define "kubemonitor.tokenSecret" -}}
-{{- if .Values.auth.existingSecret -}}
-{{- .Values.auth.existingSecret -}}
-{{- else if .Values.auth.token -}}
+{{- if .Values.push.token.existingSecret -}}
+{{- .Values.push.token.existingSecret -}}
+{{- else if .Values.push.token.value -}}
 monitor-api-token
 {{- else -}}
-{{- fail "auth.enabled needs auth.existingSecret or auth.token" -}}
+{{- fail "push.token.enabled needs push.token.existingSecret or push.token.value" -}}
 {{- end -}}
-{{- end }}
-
-{{/* The volume that the token is in, for both sides. */}}
-{{- define "kubemonitor.tokenVolume" -}}
-- name: token
-  secret:
-    secretName: {{ include "kubemonitor.tokenSecret" . }}
-    items:
-      - key: {{ .Values.auth.secretKey }}
-        path: token
 {{- end }}
