@@ -24,15 +24,15 @@ const JOINED_AT_ONCE: usize = 256;
 
 /// Joins pods to their sums and drops what is past the retention, for ever.
 pub(crate) async fn run(monitor: Shared) {
-    let mut joins = monitor.inventory.subscribe();
+    let mut changes = monitor.inventory.subscribe();
     let mut sweeps = interval(SWEEP_EVERY);
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            pods = joins.next() => {
-                let pods: Arc<[Arc<PodMeta>]> = pods.into();
-                let of_all = Arc::clone(&pods);
-                off_the_way(&monitor, move |monitor| write_down(monitor, &of_all)).await;
+            news = changes.next() => {
+                let pods: Arc<[Arc<PodMeta>]> = news.moved.as_slice().into();
+                let all = [news.moved, news.updated].concat();
+                off_the_way(&monitor, move |monitor| write_down(monitor, &all)).await;
                 for first in (0..pods.len()).step_by(JOINED_AT_ONCE) {
                     let pods = Arc::clone(&pods);
                     let joined = move |monitor: &Monitor| {

@@ -25,7 +25,12 @@ use crate::{
         description = "CPU, memory, disk and network of every node, pod, container, namespace and \
             workload, now and over time.\n\nWithout `window` (or `start`, `end`, `step`) a GET \
             answers with the newest sample, with it with the samples of that span, oldest first. \
-            What is not known is `null`, never 0 and never missing. Times are UTC.",
+            What is not known is `null`, never 0 and never missing. Times are UTC.\n\nWhere nothing was \
+            heard of a node for more than three of its intervals, the node, its pods and their \
+            containers show what was measured last, with `stale` and the `timestamp` of then, and come \
+            last in every order by use. Sums over pods say from how many nodes they are \
+            (`nodes_reporting` of `nodes_total`); where none reports, they too are the last ones, with \
+            `stale`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(

@@ -1,7 +1,7 @@
 // What stands in cells and beside headings: links, bars, figures, badges.
 
 import { h } from "./dom.mjs";
-import { ABSENT, percent, rate, share } from "./format.mjs";
+import { ABSENT, clock, percent, rate, share } from "./format.mjs";
 import { build } from "./router.mjs";
 import { sparkline } from "./sparkline.mjs";
 
@@ -16,20 +16,31 @@ export const nameLink = (segments, name) =>
 /** A short word in a box; `tone` is good, bad, warn or plain. */
 export const badge = (text, tone = "plain") => h("span", { class: `badge ${tone}` }, text);
 
-const toneOf = (used) => (used >= 90 ? "high" : used >= 75 ? "raised" : "calm");
+/** That nothing was heard of something since. Not a fault of what is shown, so not red. */
+export const silence = (timestamp) => badge(`silent since ${clock(Date.parse(timestamp))}`);
 
-/** A bar that is as full as something is used; nothing where that is not known. */
-export function meter(used, title) {
+/** Red means trouble: more than was asked for is none, only what cannot grow any more is. */
+export const toneOf = (used, isBound = true) =>
+  !isBound ? "calm" : used >= 90 ? "high" : used >= 75 ? "raised" : "calm";
+
+/**
+ * A bar that is as full as something is used; nothing where that is not known. `isBound` says that
+ * there is no more to be had than the whole.
+ */
+export function meter(used, { title = null, isBound = true } = {}) {
   if (used === null) return null;
   const width = Math.min(100, Math.max(0, used)).toFixed(1);
   return h(
     "span",
-    { class: `meter ${toneOf(used)}`, title },
+    { class: `meter ${toneOf(used, isBound)}`, title },
     h("span", { style: `width:${width}%` }),
   );
 }
 
-/** A figure with a bar of its share of `whole` below, and its last minutes beside. */
+/**
+ * A figure with a bar of its share of `whole` below, and its last minutes beside. `of` says what the
+ * whole is: `request`, `limit`, `node`.
+ */
 export function usage({ text, used, whole, of, line, color }) {
   const inUse = share(used, whole);
   const title = inUse === null ? null : `${percent(inUse)} of ${of}`;
@@ -39,7 +50,8 @@ export function usage({ text, used, whole, of, line, color }) {
       "span",
       { class: "amount", title },
       text,
-      meter(inUse) ?? h("span", { class: "meter unknown" }),
+      inUse === null ? null : h("small", { class: "of" }, title),
+      meter(inUse, { isBound: of !== "request" }) ?? h("span", { class: "meter unknown" }),
     ),
   ];
 }

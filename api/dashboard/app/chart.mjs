@@ -16,7 +16,9 @@ import {
   timeTicks,
 } from "./scale.mjs";
 
-const MARGIN = { top: 8, right: 10, bottom: 20, left: 62 };
+const MARGIN = { top: 8, right: 10, bottom: 20 };
+/** The width of the labels of most axes, so that charts below each other begin in one line. */
+const LABELS = 46;
 
 /** The moment a reader points at, in every chart at once: what happened together is seen together. */
 export class Crosshair {
@@ -34,6 +36,10 @@ export class Crosshair {
   }
 }
 
+/** How much room labels need, at the size that style/chart.css gives them. */
+export const roomFor = (labels) =>
+  Math.round(Math.max(LABELS, ...labels.map((label) => label.length * 6.4)) + 16);
+
 export class Chart {
   #unit;
   #series;
@@ -45,6 +51,7 @@ export class Chart {
   #data = null;
   #x = null;
   #y = null;
+  #left = 62;
 
   /** `series` is `[{ label, color }, …]`, `unit` one of UNITS. */
   constructor({ title, unit, series, crosshair = new Crosshair() }) {
@@ -91,7 +98,7 @@ export class Chart {
     // First of all, since a legend of two lines leaves less room.
     this.#describe(this.#pointed());
     const [width, height] = [this.#plot.clientWidth, this.#plot.clientHeight];
-    if (width < MARGIN.left + MARGIN.right + 20) return;
+    if (width < this.#left + MARGIN.right + 20) return;
     const { from, to, points, references } = this.#data;
     const values = points.flat().map(([, value]) => value);
     const top = ceiling(
@@ -99,7 +106,8 @@ export class Chart {
       references.map(({ value }) => value),
     );
     const { max, ticks } = axis(top, this.#unit);
-    this.#x = linear([from, to], [MARGIN.left, width - MARGIN.right]);
+    this.#left = roomFor(ticks.map(this.#unit.onAxis));
+    this.#x = linear([from, to], [this.#left, width - MARGIN.right]);
     this.#y = linear([0, max], [height - MARGIN.bottom, MARGIN.top]);
     const isEmpty = values.every((value) => value === null);
     this.#plot.replaceChildren(
@@ -125,14 +133,14 @@ export class Chart {
       return [
         svg("line", {
           class: tick === 0 ? "ground" : "grid",
-          x1: MARGIN.left,
+          x1: this.#left,
           x2: width - MARGIN.right,
           y1: y,
           y2: y,
         }),
         svg(
           "text",
-          { class: "tick", x: MARGIN.left - 6, y: y + 4, "text-anchor": "end" },
+          { class: "tick", x: this.#left - 6, y: y + 4, "text-anchor": "end" },
           this.#unit.onAxis(tick),
         ),
       ];
@@ -176,7 +184,7 @@ export class Chart {
   }
 
   #nothing(width, height) {
-    const [x, y] = [(width + MARGIN.left) / 2, height / 2];
+    const [x, y] = [(width + this.#left) / 2, height / 2];
     return svg(
       "text",
       { class: "nothing", x, y, "text-anchor": "middle" },
@@ -189,7 +197,7 @@ export class Chart {
     return svg(
       "g",
       { class: `reference ${label}` },
-      svg("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: y, y2: y }),
+      svg("line", { x1: this.#left, x2: width - MARGIN.right, y1: y, y2: y }),
       svg(
         "text",
         { x: width - MARGIN.right - 2, y: y < 20 ? y + 12 : y - 4, "text-anchor": "end" },
@@ -258,14 +266,23 @@ export class Chart {
 
   #listen() {
     const leave = () => this.#crosshair.move(null);
-    this.#plot.onpointermove = ({ offsetX }) => {
+    const point = ({ clientX }) => {
+      const offsetX = clientX - this.#plot.getBoundingClientRect().left;
       if (!this.#data || !this.#x) return;
       const { from, to } = this.#data;
       const width = this.#plot.clientWidth;
-      const time = linear([MARGIN.left, width - MARGIN.right], [from, to])(offsetX);
+      const time = linear([this.#left, width - MARGIN.right], [from, to])(offsetX);
       this.#crosshair.move(Math.min(to, Math.max(from, time)));
     };
-    this.#plot.onpointerleave = leave;
+    this.#plot.onpointerdown = point;
+    this.#plot.onpointermove = point;
+    // A finger is gone after each tap: what it pointed at stays until it taps elsewhere.
+    this.#plot.onpointerleave = (event) => {
+      if (event.pointerType === "mouse") leave();
+    };
+    document.addEventListener("pointerdown", ({ target }) => {
+      if (this.element.isConnected && !target.closest?.(".plot")) leave();
+    });
     this.element.onblur = leave;
     this.element.onkeydown = (event) => {
       const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

@@ -25,13 +25,18 @@ function added(samples) {
   );
 }
 
+/** What a node's sample takes as JSON, and how long those of all may be on their way. */
+const SAMPLE_BYTES = 900;
+const FETCHED_WITHIN_SECONDS = 6;
+
 /**
- * A range in steps so long that the past of so many nodes can be fetched; null where they are too
- * many.
+ * A range in steps so long that the past of so many nodes can be fetched over a link that brings so
+ * many bytes a second; null where they are too many.
  */
-export function coarsened(range, nodes) {
+export function coarsened(range, nodes, bytesPerSecond = Infinity) {
   const points = range.seconds / range.step;
-  const factor = Math.max(1, Math.ceil((nodes * points) / MOST_SAMPLES));
+  const most = Math.min(MOST_SAMPLES, (bytesPerSecond * FETCHED_WITHIN_SECONDS) / SAMPLE_BYTES);
+  const factor = Math.max(1, Math.ceil((nodes * points) / most));
   return points / factor < FEWEST_POINTS ? null : { ...range, step: range.step * factor };
 }
 
@@ -40,15 +45,23 @@ export const isFlagged = (node) => node.stale === true || node.ready === false;
 
 /**
  * What the nodes have and use together. A stale node counts as a node, but its last figures are not
- * of now and stay out of the sums.
+ * of now and stay out of the sums; where no node reports, they are all there is, and of the past.
  */
 export function totals(nodes) {
   const fresh = nodes.filter((node) => node.stale !== true);
-  const timestamps = fresh.map((node) => node.timestamp).sort();
+  const isPast = fresh.length === 0;
+  const newest = (some) =>
+    some
+      .map((node) => node.timestamp)
+      .sort()
+      .at(-1) ?? null;
   return {
-    ...added(fresh),
-    timestamp: timestamps.at(-1) ?? null,
+    ...added(isPast ? nodes : fresh),
+    timestamp: newest(fresh),
+    heardAt: newest(isPast ? nodes : fresh),
+    isPast,
     nodes: nodes.length,
+    reporting: fresh.length,
     stale: nodes.length - fresh.length,
     well: nodes.filter((node) => !isFlagged(node)).length,
     // Without Kubernetes nobody says which nodes are ready.

@@ -1,6 +1,6 @@
 // The columns of each table. All of them show CPU, memory, network and disk in the same way.
 
-import { badge, link, nameLink, traffic, usage } from "./cells.mjs";
+import { badge, link, nameLink, silence, traffic, usage } from "./cells.mjs";
 import { h } from "./dom.mjs";
 import {
   NAMESPACE,
@@ -12,7 +12,7 @@ import {
   nodePage,
   workloadPage,
 } from "./entities.mjs";
-import { ABSENT, bytes, count, cpu, isKnown, number } from "./format.mjs";
+import { ABSENT, bytes, count, cpu, isKnown, number, plural } from "./format.mjs";
 
 /** The fields that rows have small lines of. */
 export const SPARK_FIELDS = ["cpu_millicores", "memory_used_bytes"];
@@ -31,9 +31,9 @@ const figure = (label, field, format = count, kind = "figure") => ({
 });
 
 const of = (row, limit, request) => {
-  if (isKnown(row[limit])) return [row[limit], "the limit"];
+  if (isKnown(row[limit])) return [row[limit], "limit"];
   // Without a limit, what was asked for is the measure.
-  return [row[request], "the request"];
+  return [row[request], "request"];
 };
 
 const cpuColumn = (sparks) => ({
@@ -42,7 +42,7 @@ const cpuColumn = (sparks) => ({
   kind: "usage",
   cell(row) {
     const [whole, what] = isKnown(row.cpu_capacity_millicores)
-      ? [row.cpu_capacity_millicores, "the node's CPUs"]
+      ? [row.cpu_capacity_millicores, "node"]
       : of(row, "cpu_limit_millicores", "cpu_request_millicores");
     const [used, text] = [row.cpu_millicores, cpu(row.cpu_millicores)];
     return usage({
@@ -62,7 +62,7 @@ const memoryColumn = (sparks) => ({
   kind: "usage",
   cell(row) {
     const [whole, what] = isKnown(row.memory_total_bytes)
-      ? [row.memory_total_bytes, "the node's memory"]
+      ? [row.memory_total_bytes, "node"]
       : of(row, "memory_limit_bytes", "memory_request_bytes");
     const [used, text] = [row.memory_used_bytes, bytes(row.memory_used_bytes)];
     return usage({
@@ -95,14 +95,22 @@ const DISK = {
 const usageColumns = (sparks) => [cpuColumn(sparks), memoryColumn(sparks), NETWORK, DISK];
 
 /** Whether a node can be relied on, in a word. */
-export function nodeState({ ready, stale }) {
-  if (stale === true) return badge("stale", "bad");
+export function nodeState({ ready, stale, timestamp }) {
+  if (stale === true) return silence(timestamp);
   if (ready === false) return badge("not ready", "bad");
   return ready === true ? badge("ready", "good") : badge("reporting", "good");
 }
 
-/** The phase of a pod, in the colour of what it means. */
-export function podState({ phase, ended }) {
+/** The words for containers that cannot start, or not for long. */
+const IS_TROUBLE = /BackOff|Err|Error|OOMKilled|Invalid|CannotRun|Evicted|Unschedulable|NodeLost/;
+
+/** The phase of a pod, or what keeps it from running, in the colour of what it means. */
+export function podState({ phase, ended, stale, timestamp, reason = null }) {
+  if (stale) return silence(timestamp);
+  if (reason !== null) {
+    const tone = IS_TROUBLE.test(reason) ? "bad" : ended ? "plain" : "warn";
+    return badge(reason, tone);
+  }
   if (ended && (phase === null || phase === "Running")) return badge("ended");
   const tone =
     { Running: "good", Pending: "warn", Failed: "bad", Unknown: "bad" }[phase] ?? "plain";
@@ -111,7 +119,9 @@ export function podState({ phase, ended }) {
 
 /** The same in a table, where nearly all pods run and only the others are to stand out. */
 const phase = (row) =>
-  row.phase === "Running" && !row.ended ? h("span", { class: "little" }, row.phase) : podState(row);
+  row.phase === "Running" && !row.ended && !row.stale && !row.reason
+    ? h("span", { class: "little" }, row.phase)
+    : podState(row);
 
 export const nodeColumns = (sparks) => [
   name("Node", NODE),
@@ -166,10 +176,22 @@ export function podColumns(sparks, without = []) {
   ];
 }
 
+/** How many pods were measured, and from how many of their nodes where not from all. */
+const measuredPods = {
+  label: "Pods",
+  kind: "figure",
+  cell: (row) => [
+    row.nodes_reporting < row.nodes_total
+      ? h("small", { class: "of" }, `${row.nodes_reporting} of ${plural(row.nodes_total, "node")}`)
+      : null,
+    h("span", { class: row.pod_count > 0 ? null : "little" }, count(row.pod_count)),
+  ],
+};
+
 export const namespaceColumns = (sparks) => [
   name("Namespace", NAMESPACE),
   ...usageColumns(sparks),
-  figure("Pods", "pod_count"),
+  measuredPods,
 ];
 
 /** Columns of workloads; the namespace is left out where it is the same for all. */
@@ -178,7 +200,7 @@ export const workloadColumns = (sparks, { withNamespace }) => [
   { label: "Kind", kind: "state", cell: (row) => row.workload_kind ?? "Deployment" },
   ...(withNamespace ? [namespaceColumn] : []),
   ...usageColumns(sparks),
-  figure("Pods", "pod_count"),
+  measuredPods,
 ];
 
 export const unitColumns = (sparks, { withNode }) => [
@@ -188,7 +210,8 @@ export const unitColumns = (sparks, { withNode }) => [
   figure("OOM kills", "oom_kills"),
 ];
 
-function containerState({ ended, container_id: id }) {
+function containerState({ ended, stale, timestamp, container_id: id }) {
+  if (stale) return silence(timestamp);
   if (!ended) return badge("running", "good");
   return id === null ? badge("not started", "warn") : badge("ended");
 }

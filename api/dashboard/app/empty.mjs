@@ -37,7 +37,7 @@ export const noPods = () => [
   h(
     "p",
     {},
-    "No running pod fits. A node whose collector is up shows its pods within seconds; without Kubernetes there are none.",
+    "No pod runs here. A node whose collector is up shows its pods within seconds; without Kubernetes there are none.",
   ),
 ];
 
@@ -72,3 +72,27 @@ export const noUnits = () => [
     "Units are what runs outside Kubernetes: systemd services and plain containers. None was measured.",
   ),
 ];
+
+/**
+ * Nothing fits what the reader has filled in. `filters` is `[{ label, value, known }, …]`: a name that
+ * must be whole was perhaps typed in part, and then those that are known say which there are.
+ */
+export function noneFits(filters) {
+  const partly = filters.flatMap(({ label, value, known }) =>
+    known.length === 0 || known.includes(value)
+      ? []
+      : [{ label, value, near: known.filter((name) => name.includes(value)).slice(0, 8) }],
+  );
+  return [
+    h("h2", {}, "Nothing fits the filter"),
+    h("p", {}, filters.map(({ label, value }) => `${label} “${value}”`).join(", ")),
+    ...partly.map(({ label, value, near }) =>
+      h(
+        "p",
+        {},
+        `There is no ${label.toLowerCase()} “${value}”: names have to be whole. `,
+        near.length > 0 ? `These have it in their names: ${near.join(", ")}.` : null,
+      ),
+    ),
+  ];
+}

@@ -11,13 +11,26 @@ const SUGGESTIONS = 500;
 /**
  * `filters` is `[{ name, label, placeholder, suggest }, …]`, where `suggest(parameters, signal)`
  * lists what can be chosen and `suggested(item)` names it. `list(query, parameters, signal)` asks
- * the API. Everything else is as for PagedTable.
+ * the API. `empty()` is what to say of no rows, and `filtered(filters)` of none that fit. Everything
+ * else is as for PagedTable.
  */
-export function listView(context, { title, intro, filters = [], list, sort, ...table }) {
+export function listView(
+  context,
+  { title, intro, filters = [], list, sort, empty, filtered, ...table },
+) {
   let { segments, query } = context.route;
   const go = (changes) => context.navigate(build(segments, { ...query, ...changes }));
+  const one = (path, parameters, signal) =>
+    context.client.list(path, parameters, signal).then(({ items }) => items);
+  const none = () => {
+    const given = choices.filter(({ name }) => query[name]);
+    if (given.length === 0) return empty();
+    return filtered(given.map((choice) => choice.described(query[choice.name])));
+  };
   const rows = new PagedTable({
     ...table,
+    one,
+    empty: none,
     caption: title,
     sort: query.sort ?? sort,
     list: (parameters, signal) => list(query, parameters, signal),
@@ -63,6 +76,7 @@ export function listView(context, { title, intro, filters = [], list, sort, ...t
     async load(signal) {
       await rows.load(signal);
       for (const choice of choices) await choice.load(signal);
+      rows.explain();
     },
   };
 }
@@ -88,15 +102,21 @@ function choice({ name, label, placeholder, suggest, suggested, options }, choos
         onchange,
       });
   let isLoaded = !suggest;
+  let known = [];
   return {
+    name,
+    described: (value) => ({ label, value, known }),
     element: h("label", { for: id }, h("span", {}, label), input, suggest ? suggestions : null),
+    // Only ever called when the address has changed, and then the address is what holds: after Back,
+    // what was typed does not, even where the field still has the focus.
     show(query) {
-      if (document.activeElement !== input || input.value === "") input.value = query[name] ?? "";
+      input.value = query[name] ?? "";
     },
     async load(signal) {
       if (isLoaded) return;
       const { items } = await suggest({ limit: SUGGESTIONS }, signal);
-      suggestions.replaceChildren(...items.map((item) => h("option", { value: suggested(item) })));
+      known = items.map(suggested);
+      suggestions.replaceChildren(...known.map((value) => h("option", { value })));
       isLoaded = true;
     },
   };

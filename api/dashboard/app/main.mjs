@@ -4,7 +4,7 @@
 import { Client, Problem } from "./api.mjs";
 import { link } from "./cells.mjs";
 import { fill, h } from "./dom.mjs";
-import { clock } from "./format.mjs";
+import * as format from "./format.mjs";
 import { explained, troubled } from "./messages.mjs";
 import { EVERY_MS, Poller } from "./poll.mjs";
 import { build, match, parse } from "./router.mjs";
@@ -41,7 +41,7 @@ const SECTIONS = [
   [["units"], "Units"],
 ];
 
-const client = new Client();
+const client = new Client({ onSlow: (bytes) => showSlowness(bytes) });
 const page = h("main", { id: "page" });
 const banner = h("div", { class: "banner", role: "alert", hidden: true });
 const notice = h("div", { class: "notice", role: "status", hidden: true });
@@ -151,7 +151,14 @@ function showFreshness(failure) {
   freshness.title = isLost
     ? "The server does not answer"
     : `Brought up to date every ${EVERY_MS / 1000} s while this page is visible`;
-  fill(freshness, h("i", {}), h("span", {}, isLost ? "lost" : clock(lastHeard)));
+  fill(freshness, h("i", {}), h("span", {}, isLost ? "lost" : format.clock(lastHeard)));
+}
+
+/** Something comes, but slowly: neither lost nor fresh. */
+function showSlowness(bytes) {
+  freshness.className = "freshness slow";
+  freshness.title = "The link to the server is slow";
+  fill(freshness, h("i", {}), h("span", {}, `slow: ${format.bytes(bytes)} so far`));
 }
 
 function markSection(section) {

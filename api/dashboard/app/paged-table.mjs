@@ -8,6 +8,9 @@ import { Table, nextSort } from "./table.mjs";
 
 export const PAGE_ROWS = 100;
 
+/** So many rows that climbed in are asked for one by one each time; of more, the whole page is. */
+const FEW_ROWS = 8;
+
 /**
  * By a page's token that of the page before: the API only leads forward. Kept while the dashboard
  * is open; a page that was reached by a link leads back to the first one.
@@ -18,6 +21,8 @@ export class PagedTable {
   #list;
   #key;
   #name;
+  #path;
+  #one;
   #turn;
   #table;
   #sparks;
@@ -30,12 +35,15 @@ export class PagedTable {
   #message = h("div", { class: "empty", hidden: true });
 
   /**
-   * `list(parameters, signal)` asks the API. `columns(sparks)` makes the columns. `entity` tells
-   * rows apart and names them. `empty` is what to say when there are none. `turn(state)` is told
-   * when the reader wants another order or page; the state is `{ sort, token, page }`.
+   * `list(parameters, signal)` asks the API, and `one(path, parameters, signal)` for one row of it.
+   * `columns(sparks)` makes the columns. `entity` tells rows apart and names them. `empty()` is what
+   * to say when there are none. `turn(state)` is told when the reader wants another order or page;
+   * the state is `{ sort, token, page }`.
    */
-  constructor({ list, caption, columns, entity, sparkFields, sort, empty, turn }) {
+  constructor({ list, one, caption, columns, entity, sparkFields, sort, empty, turn }) {
     this.#list = list;
+    this.#one = one;
+    this.#path = entity.path;
     this.#key = entity.key;
     this.#name = entity.name;
     this.#turn = turn;
@@ -60,20 +68,37 @@ export class PagedTable {
     this.#draw();
   }
 
+  /** Says anew why there are no rows, where there are none: more may be known by now. */
+  explain() {
+    if (this.#rows.length === 0) this.#draw();
+  }
+
   /** Brings the rows up to date, and fetches their past where it is missing. */
   async load(signal) {
     const { sort, token } = this.#state;
     const asked = { sort, limit: PAGE_ROWS, continue: token };
     const { items, next } = await this.#list(asked, signal);
     [this.#rows, this.#next] = [items, next];
-    const isNew = this.#sparks?.isShortOf(items);
+    const lacking = this.#sparks?.lacking(items) ?? [];
     this.#sparks?.take(items);
     this.#draw();
-    if (!isNew) return;
-    const past = await this.#list({ ...asked, window: SPARK_SECONDS, step: SPARK_STEP }, signal);
-    this.#sparks.takePast(past.items);
+    if (lacking.length === 0) return;
+    await this.#loadPast(lacking, asked, signal);
     this.#sparks.take(items);
     this.#draw();
+  }
+
+  /** Fetches what these rows were like in the last minutes. */
+  async #loadPast(rows, asked, signal) {
+    const span = { window: SPARK_SECONDS, step: SPARK_STEP };
+    if (rows.length > FEW_ROWS || !this.#path || !this.#one) {
+      const past = await this.#list({ ...asked, ...span }, signal);
+      return this.#sparks.takePast(past.items);
+    }
+    for (const row of rows) {
+      const past = await this.#one(this.#path(row), span, signal);
+      this.#sparks.takePastOf(row, past);
+    }
   }
 
   #draw() {
@@ -91,7 +116,7 @@ export class PagedTable {
       return [
         `None of the ${this.#rows.length} rows of this page has “${this.#filter}” in its name.`,
       ];
-    return this.#state.page > 1 ? ["There are no more."] : [this.#empty].flat();
+    return this.#state.page > 1 ? ["There are no more."] : [this.#empty()].flat();
   }
 
   #drawPager(shown) {

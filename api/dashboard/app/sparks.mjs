@@ -16,9 +16,14 @@ export class Sparks {
     this.#fields = fields;
   }
 
-  /** Whether most of these rows are new, so that asking for their past is worth it. */
-  isShortOf(rows) {
-    return rows.filter((row) => !this.#rows.has(this.#key(row))).length * 2 > rows.length;
+  /** Those of these rows whose past is not here: all of them at first, then those that climb in. */
+  lacking(rows) {
+    return rows.filter((row) => !this.#rows.has(this.#key(row)));
+  }
+
+  /** Takes what was asked of one row over a span of time. */
+  takePastOf(row, samples) {
+    for (const sample of samples) this.#put(this.#key(row), sample);
   }
 
   /** Takes what a list over a span of time answered. */

@@ -102,7 +102,46 @@ test("an answer that is cut off is none", async () => {
 
 test("waiting has an end", async () => {
   const { client } = clientOf(silent, { patience: 20 });
-  await assert.rejects(client.list("api/nodes"), { name: "Unreachable", message: /No answer/ });
+  await assert.rejects(client.list("api/nodes"), { name: "Unreachable", message: /Nothing came/ });
+});
+
+/** A body whose pieces come one after the other, `every` so many milliseconds. */
+const drip = (pieces, every) =>
+  new ReadableStream({
+    async pull(controller) {
+      const piece = pieces.shift();
+      if (piece === undefined) return controller.close();
+      await new Promise((resolve) => setTimeout(resolve, every));
+      controller.enqueue(new TextEncoder().encode(piece));
+    },
+  });
+
+test("an answer may take as long as it needs while it goes on coming", async () => {
+  const pieces = ["[", ...Array.from({ length: 8 }, (_, place) => `${place},`), '"ü"]'];
+  const { client } = clientOf(() => new Response(drip(pieces, 15)), { patience: 60 });
+  const { items } = await client.list("api/nodes");
+  assert.deepEqual(items, [0, 1, 2, 3, 4, 5, 6, 7, "ü"]);
+});
+
+test("an answer that stops coming is given up", async () => {
+  const respond = (_, { signal }) =>
+    new Response(
+      new ReadableStream({
+        start(controller) {
+          controller.enqueue(new Uint8Array(9));
+          signal.addEventListener("abort", () => controller.error(new Error("aborted")));
+        },
+      }),
+    );
+  const { client } = clientOf(respond, { patience: 30 });
+  await assert.rejects(client.list("api/nodes"), { name: "Unreachable" });
+});
+
+test("how fast answers come is known from large ones", async () => {
+  const { client } = clientOf(() => new Response(drip([`["${"x".repeat(30_000)}"]`], 100)));
+  assert.equal(client.bytesPerSecond, Infinity);
+  await client.list("api/nodes");
+  assert.ok(client.bytesPerSecond > 0 && client.bytesPerSecond < 400_000);
 });
 
 test("who gives up is not told that the server is unreachable", async () => {

@@ -33,6 +33,14 @@ test("the last figures of a stale node are not of now", () => {
   assert.equal(total.memory_total_bytes, 20);
   assert.equal(total.timestamp, at(0));
   assert.deepEqual([total.nodes, total.well, total.stale], [2, 1, 1]);
+  assert.deepEqual([total.reporting, total.isPast], [1, false]);
+});
+
+test("where no node reports the last figures are shown, as what they are", () => {
+  const silent = { stale: true, timestamp: at(3) };
+  const total = totals([node("a", silent), node("b", silent)]);
+  assert.deepEqual([total.cpu_millicores, total.reporting, total.isPast], [1000, 0, true]);
+  assert.deepEqual([total.timestamp, total.heardAt], [null, at(3)]);
 });
 
 test("stale and not ready nodes are flagged, those nobody speaks of are not", () => {
@@ -100,6 +108,9 @@ test("many nodes have their past in longer steps, too many have none", () => {
   assert.equal(coarse.step % RANGES["15m"].step, 0);
   assert.ok((400 * coarse.seconds) / coarse.step <= 12_000);
   assert.equal(coarsened(RANGES["1h"], 5000), null);
+  // 50 KB a second, unpacked: nothing that takes longer than the reader looks.
+  assert.equal(coarsened(RANGES["15m"], 500, 400_000), null);
+  assert.ok(coarsened(RANGES["15m"], 100, 400_000).step > RANGES["15m"].step);
 });
 
 test("totals are gathered once a tick for as long as the page is open", () => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { POD, WORKLOAD } from "../app/entities.mjs";
+import { toneOf } from "../app/cells.mjs";
+import { roomFor } from "../app/chart.mjs";
+import { CONTAINER, NAMESPACE, NODE, POD, UNIT, WORKLOAD } from "../app/entities.mjs";
 import { SPARK_SECONDS, Sparks } from "../app/sparks.mjs";
 import { nextSort, sortState } from "../app/table.mjs";
 import { named } from "../app/views/find.mjs";
@@ -65,7 +67,7 @@ test("figures of a pod that ended, or whose collector fell silent, are of the pa
 test("small lines are of the past that was fetched, carried on by the newest samples", () => {
   const sparks = new Sparks(POD.key, ["cpu_millicores"]);
   const newest = [{ uid: "a", timestamp: at(61), cpu_millicores: 9 }];
-  assert.ok(sparks.isShortOf(newest));
+  assert.deepEqual(sparks.lacking(newest), newest);
   sparks.take(newest);
   sparks.takePast([
     {
@@ -76,7 +78,7 @@ test("small lines are of the past that was fetched, carried on by the newest sam
       ],
     },
   ]);
-  assert.ok(!sparks.isShortOf(newest));
+  assert.deepEqual(sparks.lacking(newest), []);
   const { points, from, to } = sparks.line(newest[0], "cpu_millicores");
   assert.deepEqual(points, [
     [T0 + 30_000, 1],
@@ -84,6 +86,52 @@ test("small lines are of the past that was fetched, carried on by the newest sam
     [T0 + 60_000, 9],
   ]);
   assert.equal(to - from, SPARK_SECONDS * 1000);
+});
+
+test("a row that climbs in gets its past too", () => {
+  const sparks = new Sparks(POD.key, ["cpu_millicores"]);
+  const row = (uid, seconds = 0) => ({ uid, timestamp: at(seconds), cpu_millicores: 1 });
+  const rows = ["a", "b", "c", "d"].map((uid) => row(uid, 60));
+  sparks.take(rows);
+  const climber = row("e", 60);
+  assert.deepEqual(sparks.lacking([...rows, climber]), [climber]);
+  sparks.takePastOf(climber, [row("e", 0), row("e", 15)]);
+  sparks.take([...rows, climber]);
+  assert.deepEqual(
+    sparks.line(climber, "cpu_millicores").points.map(([time]) => time - T0),
+    [0, 15_000, 60_000],
+  );
+});
+
+test("each row that has a small line can be asked for by itself", () => {
+  assert.equal(NODE.path({ node_name: "a/b" }), "api/nodes/a%2Fb");
+  assert.equal(POD.path({ uid: "u", namespace: null }), "api/pods/u");
+  assert.equal(NAMESPACE.path({ namespace: "n" }), "api/namespaces/n");
+  assert.equal(
+    WORKLOAD.path({ namespace: "n", deployment: "cart" }),
+    "api/namespaces/n/workloads/Deployment/cart",
+  );
+  assert.equal(UNIT.path({ node_name: "n", unit_name: "u" }), "api/nodes/n/units/u");
+});
+
+test("what is silent is of the past, whatever it is", () => {
+  for (const entity of [NODE, POD, CONTAINER, NAMESPACE, WORKLOAD]) {
+    assert.ok(entity.isPast({ stale: true, timestamp: at(0) }, at(0)));
+    assert.ok(!entity.isPast({ stale: false, timestamp: at(0) }, at(0)));
+  }
+});
+
+test("more than was asked for is no trouble, what cannot grow any more is", () => {
+  assert.deepEqual(
+    [50, 80, 95].map((used) => toneOf(used)),
+    ["calm", "raised", "high"],
+  );
+  assert.equal(toneOf(400, false), "calm");
+});
+
+test("labels of axes have room, however long they are", () => {
+  assert.ok(roomFor(["0", "1200 cores"]) >= 10 * 6.4);
+  assert.equal(roomFor(["0"]), roomFor(["100m"]));
 });
 
 test("small lines forget rows that went and minutes that passed", () => {

@@ -95,7 +95,9 @@ fn found(monitor: &Monitor, asked: Asked, question: &Question) -> Result<Vec<u8>
         Asked::Nodes => {
             let mut nodes = inventory.nodes();
             nodes.retain(|node| {
-                node.ended_at.is_none() && labels.matches(&node.labels) && fields.match_node(node)
+                node.ended_at.is_none()
+                    && labels.matches(Some(&node.labels))
+                    && fields.match_node(node)
             });
             list(figures::of_nodes(monitor, &nodes), *form)
         }
@@ -108,7 +110,7 @@ fn found(monitor: &Monitor, asked: Asked, question: &Question) -> Result<Vec<u8>
                 Some(namespace) => inventory.pods_in(&namespace),
                 None => inventory.pods(),
             };
-            pods.retain(|pod| labels.matches(&pod.labels) && fields.matches(pod));
+            pods.retain(|pod| labels.matches(pod.labels.as_ref()) && fields.matches(pod));
             list(figures::of_pods(monitor, pods), *form)
         }
         Asked::Pod(namespace, name) => {

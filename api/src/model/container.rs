@@ -15,7 +15,7 @@ pub(crate) struct ContainerIdentity {
     /// Its pod.
     #[serde(flatten)]
     pub(crate) pod: PodIdentity,
-    /// Its name; its ID while Kubernetes has not told.
+    /// Its name; its ID while Kubernetes has not told of it, as of one that was just started again.
     pub(crate) container_name: Arc<str>,
     /// The runtime's ID of this run of it; null before the first.
     pub(crate) container_id: Option<Arc<str>>,
@@ -33,6 +33,9 @@ pub(crate) struct ContainerFacts {
     pub(crate) identity: ContainerIdentity,
     /// Whether it runs no more.
     pub(crate) ended: bool,
+    /// Its node fell silent: what is said is what was measured last, as of `timestamp`. Null in older
+    /// samples than the newest.
+    pub(crate) stale: Option<bool>,
     /// CPU reserved for it, in thousandths of a CPU; null without a request.
     pub(crate) cpu_request_millicores: Option<u64>,
     /// Memory reserved for it, in bytes; null without a request.
@@ -80,6 +83,7 @@ impl ContainerFacts {
                 container_role: meta.map(|meta| meta.role.as_str()),
             },
             ended,
+            stale: Some(false),
             cpu_request_millicores: requests.cpu_millicores,
             memory_request_bytes: requests.memory_bytes,
             restarts: meta.and_then(|meta| meta.restarts),
@@ -87,10 +91,16 @@ impl ContainerFacts {
         }
     }
 
+    /// The facts of one whose node has, or has not, fallen silent.
+    #[must_use]
+    pub(crate) fn stale(self, stale: bool) -> Self {
+        Self { stale: Some(stale), ..self }
+    }
+
     /// What of it holds for samples older than the newest.
     #[must_use]
     pub(crate) fn past(&self) -> Self {
-        Self { restarts: None, ..self.clone() }
+        Self { stale: None, restarts: None, ..self.clone() }
     }
 }
 
@@ -115,6 +125,7 @@ impl ContainerSample {
                 container_role: Some("app"),
             },
             ended: false,
+            stale: Some(false),
             cpu_request_millicores: Some(100),
             memory_request_bytes: Some(134_217_728),
             restarts: Some(0),

@@ -16,9 +16,11 @@ mod windowed;
 mod workload;
 
 pub(crate) use container::{ContainerFacts, ContainerIdentity, ContainerSample};
-pub(crate) use namespace::{GroupReading, GroupUsage, NamespaceIdentity, NamespaceSample};
+pub(crate) use namespace::{
+    Coverage, GroupFacts, GroupReading, GroupUsage, NamespaceIdentity, NamespaceSample,
+};
 pub(crate) use node::{NodeFacts, NodeIdentity, NodeSample};
-pub(crate) use pod::{Measured, PodFacts, PodIdentity, PodSample};
+pub(crate) use pod::{PodFacts, PodIdentity, PodSample, PodState};
 pub(crate) use reading::Reading;
 pub(crate) use timestamp::Timestamp;
 pub(crate) use traffic::{Disk, Network};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kubemonitor_inventory::PodSums;
 use kubemonitor_model::{Metric, UnixMillis};
-use kubemonitor_store::GroupSample;
+use kubemonitor_store::{GroupSample, Traffic};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,11 +30,41 @@ pub(crate) struct NamespaceSample {
     usage: GroupUsage,
 }
 
+/// What is said of a group of pods besides what they used. All of it is known of the present only, and
+/// null in older samples than the newest.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct GroupFacts {
+    /// What the pods there are claim.
+    pub(crate) claims: PodSums,
+    /// How much of the group was heard of; `None` of the past.
+    pub(crate) coverage: Option<Coverage>,
+}
+
+/// How much of a group of pods was heard of lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Coverage {
+    /// Nodes its pods are on.
+    pub(crate) nodes: u64,
+    /// Those of them that were heard of lately.
+    pub(crate) reporting: u64,
+    /// What is shown is from before all of them fell silent.
+    pub(crate) stale: bool,
+}
+
 /// What pods use together.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct GroupUsage {
-    /// Pods that were measured.
+    /// Pods that were measured: those that the figures are sums over. 0 where Kubernetes says that none
+    /// runs.
     pod_count: Option<u64>,
+    /// Nodes that its pods are on; null in older samples than the newest.
+    nodes_total: Option<u64>,
+    /// Those of them that were heard of lately; null in older samples than the newest. Where they are
+    /// fewer, the sums are not of all pods: a node that fell silent is left out of them a minute later.
+    nodes_reporting: Option<u64>,
+    /// None of its nodes reports: the figures are the last that were measured, as of `timestamp`. Null
+    /// in older samples than the newest.
+    stale: Option<bool>,
     /// CPU in use, in thousandths of a CPU.
     cpu_millicores: Option<f64>,
     /// CPU reserved by the pods there are, in thousandths of a CPU; null without any request, and
@@ -66,11 +96,26 @@ pub(crate) enum GroupReading {
     Sum(GroupSample),
     /// What somebody pushed of the whole.
     Pushed(Box<Reading>),
-    /// Kubernetes knows it, and none of its pods was measured.
+    /// It is known, and none of its pods was measured.
     Empty(UnixMillis),
 }
 
 impl GroupReading {
+    /// The sum over no pods, where it is known that there are none: 0, and what was counted until now.
+    pub(crate) fn of_nobody(at: UnixMillis, last: Option<&GroupSample>) -> Self {
+        let none = |metric: Metric| Traffic {
+            total_bytes: last.and_then(|last| last.traffic(metric)?.total_bytes).or(Some(0)),
+            bytes_per_second: Some(0.0),
+        };
+        Self::Sum(GroupSample {
+            at,
+            pods: 0,
+            cpu_nanocores: Some(0),
+            memory_working_set_bytes: Some(0),
+            traffic: GroupSample::TRAFFIC.map(none),
+        })
+    }
+
     /// The moment.
     pub(crate) fn at(&self) -> UnixMillis {
         match self {
@@ -101,14 +146,18 @@ impl GroupReading {
 }
 
 impl GroupUsage {
-    /// What was read, and what the pods there are claim.
-    pub(super) fn new(reading: &GroupReading, claims: &PodSums) -> Self {
+    /// What was read, and what else is said of the group.
+    pub(super) fn new(reading: &GroupReading, facts: &GroupFacts) -> Self {
+        let GroupFacts { claims, coverage } = facts;
         let usage = match reading {
             GroupReading::Sum(sum) => Self::summed(sum),
             GroupReading::Pushed(reading) => Self::pushed(reading),
-            GroupReading::Empty(_) => Self { pod_count: Some(0), ..Self::unknown() },
+            GroupReading::Empty(_) => Self::unknown(),
         };
         Self {
+            nodes_total: coverage.map(|coverage| coverage.nodes),
+            nodes_reporting: coverage.map(|coverage| coverage.reporting),
+            stale: coverage.map(|coverage| coverage.stale),
             cpu_request_millicores: claims.requests.cpu_millicores,
             cpu_limit_millicores: claims.limits.cpu_millicores,
             memory_request_bytes: claims.requests.memory_bytes,
@@ -120,6 +169,9 @@ impl GroupUsage {
     fn unknown() -> Self {
         Self {
             pod_count: None,
+            nodes_total: None,
+            nodes_reporting: None,
+            stale: None,
             cpu_millicores: None,
             cpu_request_millicores: None,
             cpu_limit_millicores: None,
@@ -172,6 +224,9 @@ impl GroupUsage {
     pub(super) fn example() -> Self {
         Self {
             pod_count: Some(3),
+            nodes_total: Some(2),
+            nodes_reporting: Some(2),
+            stale: Some(false),
             cpu_millicores: Some(37.035),
             cpu_request_millicores: Some(300),
             cpu_limit_millicores: Some(1500),
@@ -186,13 +241,13 @@ impl GroupUsage {
 }
 
 impl NamespaceSample {
-    /// What was read of a namespace, and what the pods there are claim.
+    /// What was read of a namespace, and what else is said of it.
     pub(crate) fn new(
         identity: NamespaceIdentity,
         reading: &GroupReading,
-        claims: &PodSums,
+        facts: &GroupFacts,
     ) -> Self {
-        let usage = GroupUsage::new(reading, claims);
+        let usage = GroupUsage::new(reading, facts);
         Self { timestamp: Timestamp(reading.at()), identity, usage }
     }
 

@@ -26,7 +26,8 @@ pub(crate) struct NodeFacts {
     pub(crate) container_count: Option<u64>,
     /// Whether Kubernetes says that it can take pods; null without a cluster.
     pub(crate) ready: Option<bool>,
-    /// Nothing was heard of it for more than three intervals.
+    /// Nothing was heard of it for more than three intervals: what is said of it is what was measured
+    /// last, as of `timestamp`.
     pub(crate) stale: Option<bool>,
     /// How far its clock is ahead of the server's, in milliseconds; negative where it is behind, or
     /// where frames are under way for that long. Null until a frame came since the server's start.

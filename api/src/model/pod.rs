@@ -37,8 +37,17 @@ pub(crate) struct PodFacts {
     pub(crate) identity: PodIdentity,
     /// Whether it runs no more.
     pub(crate) ended: bool,
+    /// Its node fell silent: what is said is what was measured last, as of `timestamp`. Null in older
+    /// samples than the newest.
+    pub(crate) stale: Option<bool>,
     /// Pending, Running, Succeeded, Failed or Unknown; null in older samples than the newest.
     pub(crate) phase: Option<&'static str>,
+    /// Whether Kubernetes says that it can serve; null in older samples than the newest.
+    pub(crate) ready: Option<bool>,
+    /// What `kubectl get pods` says beyond the phase: `CrashLoopBackOff`, `ImagePullBackOff`,
+    /// `Unschedulable`, `ContainerCreating`, `OOMKilled`, `Completed`, `Terminating`; null where there is
+    /// nothing to say, and in older samples than the newest.
+    pub(crate) reason: Option<Arc<str>>,
     /// Guaranteed, Burstable or `BestEffort`.
     pub(crate) qos_class: Option<&'static str>,
     /// CPU reserved for it, in thousandths of a CPU; null without a request.
@@ -93,30 +102,21 @@ impl PodIdentity {
 }
 
 impl PodFacts {
-    /// What is known of a pod. `measured` is what the store says besides values: whether the pod
-    /// is there, its class, its containers.
-    pub(crate) fn new(identity: PodIdentity, measured: Measured, meta: Option<&PodMeta>) -> Self {
-        let ended = match meta.map(|meta| (meta.ended_at, meta.phase)) {
-            _ if measured.outlives => false,
-            Some((Some(_), _) | (None, Some(Phase::Succeeded | Phase::Failed))) => true,
-            // Its collector may have fallen silent; Kubernetes knows better.
-            Some((None, Some(_))) => false,
-            _ => !measured.live,
-        };
+    /// What is known of a pod.
+    pub(crate) fn new(identity: PodIdentity, state: PodState, meta: Option<&PodMeta>) -> Self {
         let requests = meta.map(|meta| meta.requests).unwrap_or_default();
-        let running = |meta: &PodMeta| meta.containers.iter().filter(|c| c.running).count() as u64;
         Self {
             identity,
-            ended,
+            ended: state.ended,
+            stale: Some(state.stale),
             phase: meta.and_then(|meta| meta.phase).map(Phase::as_str),
-            qos_class: meta.and_then(|meta| meta.qos).or(measured.qos).map(QosClass::as_str),
+            ready: meta.and_then(|meta| meta.ready),
+            reason: meta.and_then(|meta| meta.reason.clone()),
+            qos_class: meta.and_then(|meta| meta.qos).or(state.qos).map(QosClass::as_str),
             cpu_request_millicores: requests.cpu_millicores,
             memory_request_bytes: requests.memory_bytes,
             restarts: meta.and_then(|meta| meta.restarts),
-            container_count: match meta {
-                Some(meta) if !meta.containers.is_empty() => Some(running(meta)),
-                _ => measured.containers,
-            },
+            container_count: state.container_count,
             limits: meta.map(|meta| meta.limits).unwrap_or_default(),
         }
     }
@@ -124,21 +124,29 @@ impl PodFacts {
     /// What of it holds for samples older than the newest.
     #[must_use]
     pub(crate) fn past(&self) -> Self {
-        Self { phase: None, restarts: None, container_count: None, ..self.clone() }
+        Self {
+            stale: None,
+            phase: None,
+            ready: None,
+            reason: None,
+            restarts: None,
+            container_count: None,
+            ..self.clone()
+        }
     }
 }
 
-/// What the store says of a pod besides its values.
+/// How a pod is, besides what Kubernetes says of it and what was measured.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Measured {
-    /// It was in its node's newest tick.
-    pub(crate) live: bool,
-    /// Its processes go on, and Kubernetes has forgotten it.
-    pub(crate) outlives: bool,
+pub(crate) struct PodState {
+    /// It runs no more.
+    pub(crate) ended: bool,
+    /// Nothing was heard of its node lately.
+    pub(crate) stale: bool,
     /// Its class, by the place of its cgroup.
     pub(crate) qos: Option<QosClass>,
-    /// Containers that are there, its sandbox included.
-    pub(crate) containers: Option<u64>,
+    /// Containers that run in it.
+    pub(crate) container_count: Option<u64>,
 }
 
 impl PodSample {
@@ -169,7 +177,10 @@ impl PodFacts {
         Self {
             identity: PodIdentity::example(),
             ended: false,
+            stale: Some(false),
             phase: Some("Running"),
+            ready: Some(true),
+            reason: None,
             qos_class: Some("Burstable"),
             cpu_request_millicores: Some(100),
             memory_request_bytes: Some(134_217_728),

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use kubemonitor_inventory::{PodSums, WorkloadKey};
+use kubemonitor_inventory::WorkloadKey;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{GroupReading, GroupUsage, Timestamp};
+use super::{GroupFacts, GroupReading, GroupUsage, Timestamp};
 
 /// Which Deployment.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -70,13 +70,13 @@ impl From<&WorkloadKey> for WorkloadIdentity {
 }
 
 impl DeploymentSample {
-    /// What was read of a Deployment, and what the pods there are claim.
+    /// What was read of a Deployment, and what else is said of it.
     pub(crate) fn new(
         identity: DeploymentIdentity,
         reading: &GroupReading,
-        claims: &PodSums,
+        facts: &GroupFacts,
     ) -> Self {
-        let usage = GroupUsage::new(reading, claims);
+        let usage = GroupUsage::new(reading, facts);
         Self { timestamp: Timestamp(reading.at()), identity, usage }
     }
 
@@ -87,13 +87,13 @@ impl DeploymentSample {
 }
 
 impl WorkloadSample {
-    /// What was read of a workload, and what the pods there are claim.
+    /// What was read of a workload, and what else is said of it.
     pub(crate) fn new(
         identity: WorkloadIdentity,
         reading: &GroupReading,
-        claims: &PodSums,
+        facts: &GroupFacts,
     ) -> Self {
-        let usage = GroupUsage::new(reading, claims);
+        let usage = GroupUsage::new(reading, facts);
         Self { timestamp: Timestamp(reading.at()), identity, usage }
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{
     Listed, SortBy, Span, When,
+    coverage::Reporting,
     entity::{Entity, Source, with_facts},
     steps,
 };
@@ -15,10 +16,10 @@ use crate::{
     errors::ApiError,
     joins,
     model::{
-        DeploymentIdentity, DeploymentSample, GroupReading, NamespaceIdentity, NamespaceSample,
-        Reading, Windowed, WorkloadIdentity, WorkloadSample,
+        Coverage, DeploymentIdentity, DeploymentSample, GroupFacts, GroupReading,
+        NamespaceIdentity, NamespaceSample, Reading, Windowed, WorkloadIdentity, WorkloadSample,
     },
-    monitor::{Monitor, now},
+    monitor::Monitor,
 };
 
 /// What groups of pods are told apart by.
@@ -26,8 +27,8 @@ pub(crate) trait Grouping: Clone + Serialize + Send + 'static {
     /// The group at one moment, as JSON.
     type Sample: Serialize + Send;
 
-    /// What was read of the group, and what its pods claim.
-    fn sample(self, reading: &GroupReading, claims: &PodSums) -> Self::Sample;
+    /// What was read of the group, and what else is said of it.
+    fn sample(self, reading: &GroupReading, facts: &GroupFacts) -> Self::Sample;
 
     /// What a list is sorted by.
     fn key(&self) -> [&str; 3];
@@ -41,7 +42,7 @@ pub(crate) struct Group<I> {
     sums: String,
     /// Where its rows are if somebody pushes them.
     pushed: Source,
-    claims: PodSums,
+    facts: GroupFacts,
     newest: GroupReading,
     rank: Option<f64>,
 }
@@ -52,16 +53,17 @@ pub(crate) fn namespaces(
     when: When,
     sort: SortBy,
 ) -> Vec<Group<NamespaceIdentity>> {
+    let reporting = Reporting::new(monitor);
     let known = monitor.inventory.namespaces();
     let is_known = |name: &str| known.iter().any(|namespace| *namespace.name == *name);
     let pushed: Vec<String> =
         pushed(monitor, EntityKind::Namespace).into_iter().filter(|name| !is_known(name)).collect();
     let known = known.iter().filter_map(|meta| {
-        let group = Group::of_namespace(monitor, &meta.name, Some(meta), sort);
+        let group = Group::of_namespace(&reporting, &meta.name, Some(meta), sort);
         let there = is_there(meta.created_at, meta.ended_at, &meta.pods);
         (there || group.reaches_into(when)).then_some(group)
     });
-    let pushed = pushed.iter().map(|name| Group::of_namespace(monitor, name, None, sort));
+    let pushed = pushed.iter().map(|name| Group::of_namespace(&reporting, name, None, sort));
     known.chain(pushed.filter(|group| group.is_told(when))).collect()
 }
 
@@ -71,7 +73,7 @@ pub(crate) fn namespace(
     name: &str,
 ) -> Result<Group<NamespaceIdentity>, ApiError> {
     let meta = monitor.inventory.namespace(name);
-    let group = Group::of_namespace(monitor, name, meta.as_ref(), SortBy::Name);
+    let group = Group::of_namespace(&Reporting::new(monitor), name, meta.as_ref(), SortBy::Name);
     if meta.is_none() && group.is_empty() {
         return Err(ApiError::unknown("namespace", name));
     }
@@ -121,7 +123,7 @@ fn workload_as<I: Grouping + for<'a> From<&'a WorkloadKey>>(
     key: &WorkloadKey,
 ) -> Option<Group<I>> {
     let meta = monitor.inventory.workload(key);
-    let group = Group::of_workload(monitor, key, meta.as_ref(), SortBy::Name);
+    let group = Group::of_workload(&Reporting::new(monitor), key, meta.as_ref(), SortBy::Name);
     (meta.is_some() || !group.is_empty()).then_some(group)
 }
 
@@ -132,6 +134,7 @@ fn workloads_where<I: Grouping + for<'a> From<&'a WorkloadKey>>(
     when: When,
     sort: SortBy,
 ) -> Vec<Group<I>> {
+    let reporting = Reporting::new(monitor);
     let mut known = monitor.inventory.workloads(namespace);
     known.retain(|workload| wanted(&workload.key));
     let is_known = |key: &WorkloadKey| known.iter().any(|workload| *workload.key == *key);
@@ -141,11 +144,11 @@ fn workloads_where<I: Grouping + for<'a> From<&'a WorkloadKey>>(
         .filter(|key| *key.namespace == *namespace && wanted(key) && !is_known(key))
         .collect();
     let known = known.iter().filter_map(|meta| {
-        let group = Group::of_workload(monitor, &meta.key, Some(meta), sort);
+        let group = Group::of_workload(&reporting, &meta.key, Some(meta), sort);
         let there = is_there(meta.created_at, meta.ended_at, &meta.pods);
         (there || group.reaches_into(when)).then_some(group)
     });
-    let pushed = pushed.iter().map(|key| Group::of_workload(monitor, key, None, sort));
+    let pushed = pushed.iter().map(|key| Group::of_workload(&reporting, key, None, sort));
     known.chain(pushed.filter(|group| group.is_told(when))).collect()
 }
 
@@ -164,28 +167,43 @@ fn pushed(monitor: &Monitor, kind: EntityKind) -> Vec<String> {
 
 impl Group<NamespaceIdentity> {
     fn of_namespace(
-        monitor: &Monitor,
+        reporting: &Reporting<'_>,
         name: &str,
         meta: Option<&NamespaceMeta>,
         sort: SortBy,
     ) -> Self {
-        let identity = NamespaceIdentity { namespace: name.into() };
-        let claims = meta.map(|meta| meta.pods).unwrap_or_default();
-        let pushed = source(monitor, EntityKind::Namespace, joins::namespace_id(name));
-        Self::new(monitor, identity, joins::namespace_key(name), pushed, claims, sort)
+        let monitor = reporting.monitor();
+        let claims = meta.map(|meta| meta.pods);
+        let coverage = reporting.coverage(&monitor.inventory.nodes_in(name));
+        Self::new(
+            reporting,
+            NamespaceIdentity { namespace: name.into() },
+            joins::namespace_key(name),
+            source(monitor, EntityKind::Namespace, joins::namespace_id(name)),
+            (claims, coverage),
+            sort,
+        )
     }
 }
 
 impl<I: Grouping + for<'a> From<&'a WorkloadKey>> Group<I> {
     fn of_workload(
-        monitor: &Monitor,
+        reporting: &Reporting<'_>,
         key: &WorkloadKey,
         meta: Option<&WorkloadMeta>,
         sort: SortBy,
     ) -> Self {
-        let claims = meta.map(|meta| meta.pods).unwrap_or_default();
-        let pushed = source(monitor, EntityKind::Workload, joins::workload_id(key));
-        Self::new(monitor, I::from(key), joins::workload_key(key), pushed, claims, sort)
+        let monitor = reporting.monitor();
+        let claims = meta.map(|meta| meta.pods);
+        let coverage = reporting.coverage(&monitor.inventory.nodes_of(key));
+        Self::new(
+            reporting,
+            I::from(key),
+            joins::workload_key(key),
+            source(monitor, EntityKind::Workload, joins::workload_id(key)),
+            (claims, coverage),
+            sort,
+        )
     }
 }
 
@@ -195,15 +213,17 @@ fn source(monitor: &Monitor, kind: EntityKind, id: EntityId) -> Source {
 
 impl<I: Grouping> Group<I> {
     fn new(
-        monitor: &Monitor,
+        reporting: &Reporting<'_>,
         identity: I,
         sums: String,
         pushed: Source,
-        claims: PodSums,
+        (claims, coverage): (Option<PodSums>, Coverage),
         sort: SortBy,
     ) -> Self {
-        let newest = newest(monitor, &sums, &pushed);
-        Self { rank: newest.rank(sort), identity, sums, pushed, claims, newest }
+        let (newest, coverage) = newest(reporting, &sums, &pushed, claims.as_ref(), coverage);
+        let rank = newest.rank(sort).filter(|_| !coverage.stale);
+        let facts = GroupFacts { claims: claims.unwrap_or_default(), coverage: Some(coverage) };
+        Self { identity, sums, pushed, facts, newest, rank }
     }
 
     /// Nothing of it is retained.
@@ -226,17 +246,28 @@ impl<I: Grouping> Group<I> {
 }
 
 /// What is pushed stands before the sum, for as long as somebody keeps pushing it.
-fn newest(monitor: &Monitor, sums: &str, pushed: &Source) -> GroupReading {
-    let pushed = monitor.store.node(&pushed.node, |view| {
+fn newest(
+    reporting: &Reporting<'_>,
+    sums: &str,
+    pushed: &Source,
+    claims: Option<&PodSums>,
+    coverage: Coverage,
+) -> (GroupReading, Coverage) {
+    let pushed = reporting.monitor().store.node(&pushed.node, |view| {
         let series = view.find(pushed.kind, &pushed.id)?;
         Some((series.live(), Reading::from(series.latest())))
     });
-    match (pushed.flatten(), monitor.store.group(sums)) {
-        (Some((true, reading)), _) | (Some((false, reading)), None) => {
-            GroupReading::Pushed(reading.into())
-        }
-        (_, Some(sum)) => GroupReading::Sum(sum),
-        (None, None) => GroupReading::Empty(now()),
+    let pushed = pushed.flatten();
+    let of_push = |reading: Reading, stale| {
+        (GroupReading::Pushed(reading.into()), Coverage { stale, ..coverage })
+    };
+    if let Some((true, reading)) = pushed {
+        return of_push(reading, false);
+    }
+    match (reporting.sum(sums, claims, coverage), pushed) {
+        // Nobody pushes it any more, and there is nothing else to show.
+        ((GroupReading::Empty(_), _), Some((_, reading))) => of_push(reading, true),
+        (sum, _) => sum,
     }
 }
 
@@ -261,7 +292,7 @@ impl<I: Grouping> Entity for Group<I> {
     type Sample = I::Sample;
 
     fn newest(self) -> I::Sample {
-        self.identity.sample(&self.newest, &self.claims)
+        self.identity.sample(&self.newest, &self.facts)
     }
 
     fn over(self, span: &Span, monitor: &Monitor) -> Windowed<I, I::Sample> {
@@ -273,8 +304,8 @@ impl<I: Grouping> Entity for Group<I> {
             pushed.into_iter().map(|reading| GroupReading::Pushed(reading.into())).collect()
         };
         let reaches_newest = span.range.to >= self.newest.at();
-        let samples = with_facts(readings, reaches_newest, self.claims, &PodSums::default())
-            .map(|(reading, claims)| self.identity.clone().sample(&reading, &claims))
+        let samples = with_facts(readings, reaches_newest, self.facts, &GroupFacts::default())
+            .map(|(reading, facts)| self.identity.clone().sample(&reading, &facts))
             .collect();
         Windowed { identity: self.identity, samples }
     }
@@ -283,8 +314,8 @@ impl<I: Grouping> Entity for Group<I> {
 impl Grouping for NamespaceIdentity {
     type Sample = NamespaceSample;
 
-    fn sample(self, reading: &GroupReading, claims: &PodSums) -> NamespaceSample {
-        NamespaceSample::new(self, reading, claims)
+    fn sample(self, reading: &GroupReading, facts: &GroupFacts) -> NamespaceSample {
+        NamespaceSample::new(self, reading, facts)
     }
 
     fn key(&self) -> [&str; 3] {
@@ -295,8 +326,8 @@ impl Grouping for NamespaceIdentity {
 impl Grouping for DeploymentIdentity {
     type Sample = DeploymentSample;
 
-    fn sample(self, reading: &GroupReading, claims: &PodSums) -> DeploymentSample {
-        DeploymentSample::new(self, reading, claims)
+    fn sample(self, reading: &GroupReading, facts: &GroupFacts) -> DeploymentSample {
+        DeploymentSample::new(self, reading, facts)
     }
 
     fn key(&self) -> [&str; 3] {
@@ -307,8 +338,8 @@ impl Grouping for DeploymentIdentity {
 impl Grouping for WorkloadIdentity {
     type Sample = WorkloadSample;
 
-    fn sample(self, reading: &GroupReading, claims: &PodSums) -> WorkloadSample {
-        WorkloadSample::new(self, reading, claims)
+    fn sample(self, reading: &GroupReading, facts: &GroupFacts) -> WorkloadSample {
+        WorkloadSample::new(self, reading, facts)
     }
 
     fn key(&self) -> [&str; 3] {

@@ -2,13 +2,16 @@
 //! the store and the inventory.
 
 mod containers;
+mod coverage;
 mod entity;
 mod gauges;
 mod groups;
 mod nodes;
 mod page;
 mod params;
+mod pod_params;
 mod pods;
+mod presence;
 mod sorted;
 mod steps;
 mod time;
@@ -20,6 +23,7 @@ pub(crate) use groups::{deployment, deployments, namespace, namespaces, workload
 pub(crate) use nodes::{known as known_node, node, nodes};
 pub(crate) use page::{Listed, PageParams, SortBy};
 pub(crate) use params::{Address, Asked, Params, Question, documented};
-pub(crate) use pods::{PodParams, Scope, find_pod, pods, top_pods};
+pub(crate) use pod_params::PodParams;
+pub(crate) use pods::{Scope, find_pod, pods, top_pods};
 pub(crate) use time::{Span, TimeParams, When};
 pub(crate) use units::{unit, units, units_on};

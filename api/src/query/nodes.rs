@@ -1,12 +1,12 @@
 //! Finding nodes.
 
-use kubemonitor_model::{EntityId, EntityKind, NodeName, UnixMillis};
+use kubemonitor_model::{EntityId, EntityKind, NodeName};
 use kubemonitor_store::{NodeView, SeriesView};
 
 use super::{
     Listed, SortBy, Span,
     entity::{Entity, Source, with_facts},
-    pods::runs,
+    presence::{Knowledge, Sight, runs},
 };
 use crate::{
     errors::ApiError,
@@ -26,9 +26,10 @@ pub(crate) struct Node {
 /// What the store says of a node.
 struct Measured {
     newest: Option<Reading>,
-    stale: bool,
+    is_silent: bool,
     clock_skew_ms: Option<i64>,
     conflicting_frames: u64,
+    /// Pods and containers that were there when it was heard of last.
     pods: u64,
     containers: u64,
 }
@@ -56,37 +57,40 @@ impl Node {
     fn new(monitor: &Monitor, name: NodeName, sort: SortBy) -> Self {
         let source =
             Source { kind: EntityKind::Node, id: EntityId::parse(name.as_str()), node: name };
-        let at = now();
-        let measured = monitor.store.node(&source.node, |view| look(view, &source.id, at));
+        let measured = monitor.store.node(&source.node, |view| look(view, &source.id));
         let meta = monitor.inventory.node(source.node.as_str());
-        let (pods, containers) = match &meta {
-            Some(_) => claimed(monitor, source.node.as_str()),
-            None => measured.as_ref().map_or((0, 0), |m| (m.pods, m.containers)),
+        let counts = match (&meta, Knowledge::of_pods(monitor)) {
+            (Some(_), Knowledge::Current) => Some(claimed(monitor, source.node.as_str())),
+            _ => measured.as_ref().map(|measured| (measured.pods, measured.containers)),
         };
+        let stale = measured.as_ref().is_none_or(|measured| measured.is_silent);
         let facts = NodeFacts {
             identity: NodeIdentity { node_name: source.node.to_string() },
-            pod_count: Some(pods),
-            container_count: Some(containers),
+            pod_count: counts.map(|(pods, _)| pods),
+            container_count: counts.map(|(_, containers)| containers),
             ready: meta.and_then(|meta| meta.ready),
-            stale: Some(measured.as_ref().is_none_or(|measured| measured.stale)),
+            stale: Some(stale),
             clock_skew_ms: measured.as_ref().and_then(|measured| measured.clock_skew_ms),
             conflicting_frames: measured.as_ref().map(|measured| measured.conflicting_frames),
         };
         let newest = measured.and_then(|measured| measured.newest);
-        let newest = newest.unwrap_or_else(|| Reading::empty(EntityKind::Node, at));
-        Self { rank: newest.rank(sort), source, facts, newest }
+        let newest = newest.unwrap_or_else(|| Reading::empty(EntityKind::Node, now()));
+        let rank = newest.rank(sort).filter(|_| !stale);
+        Self { source, facts, newest, rank }
     }
 }
 
-fn look(view: &NodeView<'_>, id: &EntityId, at: UnixMillis) -> Measured {
-    let live = |kind| view.series(kind).filter(SeriesView::live).count() as u64;
+fn look(view: &NodeView<'_>, id: &EntityId) -> Measured {
+    let sight = Sight::new(view);
+    let there = |series: &SeriesView<'_>| sight.is_in_newest(series);
+    let count = |kind| view.series(kind).filter(there).count() as u64;
     Measured {
         newest: view.find(EntityKind::Node, id).map(|series| series.latest().into()),
-        stale: view.stale(at),
+        is_silent: sight.is_silent,
         clock_skew_ms: view.clock_skew_ms(),
         conflicting_frames: view.conflicts().frames,
-        pods: live(EntityKind::Pod),
-        containers: live(EntityKind::Container),
+        pods: count(EntityKind::Pod),
+        containers: count(EntityKind::Container),
     }
 }
 

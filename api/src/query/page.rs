@@ -26,7 +26,7 @@ pub(crate) struct PageParams {
         pattern = "^-?(name|cpu|memory|network|disk)~([0-9a-f]{16})?~([0-9a-f]{2})*$")]
     after: Option<Cursor>,
     /// What to sort by: the newest sample's CPU, memory, network or disk traffic per second;
-    /// `-` for the largest first. What is not known comes last.
+    /// `-` for the largest first. What is not known, or stale, comes last.
     #[param(value_type = Option<SortName>, inline)]
     sort: Option<Sort>,
 }

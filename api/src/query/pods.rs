@@ -1,53 +1,22 @@
 //! Finding pods: measured ones, and those Kubernetes says run.
 
-use std::{cell::OnceCell, collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
-use kubemonitor_inventory::{LabelSelector, Phase, PodMeta, WorkloadKey};
-use kubemonitor_model::{EntityId, EntityKind, NodeName, UnixMillis};
-use kubemonitor_store::{NodeView, SeriesView, Usage};
-use utoipa::IntoParams;
+use kubemonitor_inventory::{PodMeta, WorkloadKey};
+use kubemonitor_model::{EntityId, EntityKind, NodeName};
+use kubemonitor_store::{SeriesView, Usage};
 
 use super::{
     Listed, SortBy, Span, When,
     entity::{Entity, Source, with_facts},
-    params::{Params, Question, documented},
+    pod_params::PodParams,
+    presence::{Knowledge, Life, Seen, Sight, Wanted},
 };
 use crate::{
     errors::ApiError,
-    model::{Measured, PodFacts, PodIdentity, PodSample, Reading, Windowed},
+    model::{PodFacts, PodIdentity, PodSample, PodState, Reading, Windowed},
     monitor::{Monitor, is_nowhere, now},
 };
-
-/// How long after Kubernetes has forgotten a pod what is measured of it may be its clearing away.
-const CLEARED_AFTER_MS: i64 = 60_000;
-
-/// The parameters that choose among pods.
-#[derive(Debug, Default, PartialEq, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct PodParams {
-    /// Only pods of this namespace.
-    namespace: Option<String>,
-    /// Only pods on this node.
-    node: Option<String>,
-    /// Only pods with these labels, written as for `kubectl -l`: `app=web,tier!=cache`,
-    /// `app in (a,b)`, `canary`, `!canary`.
-    #[param(rename = "labelSelector", value_type = Option<String>)]
-    selector: Option<LabelSelector>,
-}
-
-impl Question for PodParams {
-    fn read(params: &mut Params) -> Result<Self, ApiError> {
-        Ok(Self {
-            namespace: params.text("namespace"),
-            node: params.text("node"),
-            selector: params.parsed("labelSelector")?,
-        })
-    }
-
-    fn names() -> Vec<String> {
-        documented::<Self>()
-    }
-}
 
 /// Which pods a path is about.
 #[derive(Debug)]
@@ -71,21 +40,16 @@ pub(crate) struct Pod {
     node: Option<NodeName>,
     /// Who it is there; `None` while nothing was measured.
     id: Option<EntityId>,
-    measured: Measured,
+    state: PodState,
+    /// How far what is said of its containers can be relied on.
+    pub(super) knowledge: Knowledge,
     meta: Option<Arc<PodMeta>>,
     newest: Reading,
     rank: Option<f64>,
 }
 
-/// A pod's series at one moment, copied out of the store.
-struct Seen {
-    id: EntityId,
-    measured: Measured,
-    first_at: UnixMillis,
-    newest: Reading,
-}
-
-/// The pods of a scope. Without a span those that run; with one, those that were there in it.
+/// The pods of a scope. Without a span those in the phase that is asked for; with one, also those
+/// that were there in it.
 pub(crate) fn pods(
     monitor: &Monitor,
     scope: Scope,
@@ -93,24 +57,36 @@ pub(crate) fn pods(
     when: When,
     sort: SortBy,
 ) -> Vec<Pod> {
-    let admitted = |node: Option<&NodeName>, meta: Option<&PodMeta>, seen: Option<&Seen>| {
-        filter.admits(node, meta) && is_there(meta, seen, when)
-    };
+    let wanted = Wanted::new(monitor, filter, when);
     let mut found = Vec::new();
-    let mut add = |node: Option<&NodeName>, seen: Option<Seen>, meta: Option<Arc<PodMeta>>| {
-        if admitted(node, meta.as_deref(), seen.as_ref()) {
-            found.push(Pod::new(node, seen, meta, sort));
+    let mut add = |place: Place<'_>, seen: Option<Seen>, meta: Option<Arc<PodMeta>>| {
+        let Place { node, is_silent } = place;
+        if filter.admits(node, meta.as_deref())
+            && wanted.includes(meta.as_deref(), seen.as_ref(), is_silent)
+        {
+            found.push(Pod::new(place, seen, meta, wanted.knowledge, sort));
         }
     };
     match filter.narrowed(scope) {
         Scope::Cluster => {
             for node in monitor.nodes().iter().chain([&monitor.nowhere]) {
-                on_node(monitor, node, &mut add);
+                on_node(monitor, node, wanted.knowledge, &mut add);
+            }
+            if wanted.includes_unbound() {
+                for meta in monitor.inventory.pods_unbound() {
+                    if monitor.store.locate(&meta.uid).is_none() {
+                        add(Place::NONE, None, Some(meta));
+                    }
+                }
             }
         }
-        Scope::Node(node) => on_node(monitor, &node, &mut add),
-        Scope::Namespace(name) => of_group(monitor, monitor.inventory.pods_in(&name), &mut add),
-        Scope::Workload(key) => of_group(monitor, monitor.inventory.pods_of(&key), &mut add),
+        Scope::Node(node) => on_node(monitor, &node, wanted.knowledge, &mut add),
+        Scope::Namespace(name) => {
+            of_group(monitor, monitor.inventory.pods_in(&name), wanted.knowledge, &mut add);
+        }
+        Scope::Workload(key) => {
+            of_group(monitor, monitor.inventory.pods_of(&key), wanted.knowledge, &mut add);
+        }
     }
     found
 }
@@ -137,6 +113,7 @@ pub(crate) fn top_pods(
     if when != When::Newest || *filter != PodParams::default() {
         return None;
     }
+    let wanted = Wanted::new(monitor, filter, when);
     let busiest = monitor.store.busiest_pods(usage, count.checked_add(MORE_THAN_ASKED)?);
     let mut by_node: HashMap<_, Vec<_>> = HashMap::new();
     for (node, pod) in busiest.pods {
@@ -146,16 +123,18 @@ pub(crate) fn top_pods(
     let mut found = Vec::new();
     for (node, pods) in by_node {
         let seen = monitor.store.node(&node, |view| {
-            let counts = ContainerCounts::new(view);
+            let sight = Sight::new(view);
             let see = |(pod, meta): (_, Option<Arc<PodMeta>>)| {
                 let series = view.find(EntityKind::Pod, &pod)?;
-                Some((Seen::new(series, meta.as_deref(), &counts), meta))
+                Some((sight.pod(series, meta.as_deref(), wanted.knowledge), meta))
             };
             pods.into_iter().filter_map(see).collect::<Vec<_>>()
         });
         for (seen, meta) in seen.unwrap_or_default() {
-            if is_there(meta.as_deref(), Some(&seen), when) {
-                found.push(Pod::new(Some(&node), Some(seen), meta, sort));
+            // What is stale has no place in an order by present use.
+            if !seen.is_silent && wanted.includes(meta.as_deref(), Some(&seen), false) {
+                let place = Place { node: Some(&node), is_silent: false };
+                found.push(Pod::new(place, Some(seen), meta, wanted.knowledge, sort));
             }
         }
     }
@@ -163,131 +142,82 @@ pub(crate) fn top_pods(
     (found.len() > count && !busiest.is_all).then_some(found)
 }
 
-/// Whether Kubernetes says that a pod runs; of one that was only pushed, it says nothing else.
-pub(crate) fn runs(pod: &PodMeta) -> bool {
-    pod.ended_at.is_none() && matches!(pod.phase, None | Some(Phase::Running))
+/// Where a pod is.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// The node that measured it, else the one that Kubernetes names.
+    node: Option<&'a NodeName>,
+    /// Nothing was heard of that node lately.
+    is_silent: bool,
 }
 
-/// Whether a pod's processes go on although Kubernetes has forgotten it, as when it was deleted by
-/// force and its kubelet is down.
-fn outlives(meta: Option<&PodMeta>, seen: Option<&Seen>) -> bool {
-    let ended_at = meta.and_then(|meta| meta.ended_at);
-    ended_at.zip(seen).is_some_and(|(ended_at, seen)| {
-        seen.measured.live && seen.newest.at.since(ended_at) > CLEARED_AFTER_MS
-    })
+impl Place<'_> {
+    /// On no node: there is nobody who could be silent.
+    const NONE: Self = Self { node: None, is_silent: false };
 }
 
-fn is_there(meta: Option<&PodMeta>, seen: Option<&Seen>, when: When) -> bool {
-    let live = seen.is_some_and(|seen| seen.measured.live);
-    let running = match meta {
-        // Its collector may have fallen silent; Kubernetes knows better.
-        Some(meta) if meta.phase.is_some() => runs(meta) || outlives(Some(meta), seen),
-        _ => live,
-    };
-    let overlaps = |span: Span| {
-        seen.is_some_and(|seen| seen.first_at <= span.range.to && seen.newest.at >= span.range.from)
-    };
-    match when {
-        When::Newest => running,
-        When::Span(span) => running || overlaps(span),
-    }
-}
-
-type Add<'a> = dyn FnMut(Option<&NodeName>, Option<Seen>, Option<Arc<PodMeta>>) + 'a;
+type Add<'a> = dyn FnMut(Place<'_>, Option<Seen>, Option<Arc<PodMeta>>) + 'a;
 
 /// Pods a node's collector saw, and those that Kubernetes says are there and it did not see.
-fn on_node(monitor: &Monitor, node: &NodeName, add: &mut Add<'_>) {
+fn on_node(monitor: &Monitor, node: &NodeName, knowledge: Knowledge, add: &mut Add<'_>) {
     let metas = monitor.inventory.pods_on(node.as_str());
     let mut metas: HashMap<EntityId, Arc<PodMeta>> =
         metas.into_iter().map(|meta| (meta.uid.clone(), meta)).collect();
     let seen = monitor.store.node(node, |view| {
-        let counts = ContainerCounts::new(view);
+        let sight = Sight::new(view);
         let see = |series: SeriesView<'_>| {
-            Seen::new(series, metas.get(series.id()).map(|meta| &**meta), &counts)
+            sight.pod(series, metas.get(series.id()).map(|meta| &**meta), knowledge)
         };
-        view.series(EntityKind::Pod).map(see).collect::<Vec<_>>()
+        (view.series(EntityKind::Pod).map(see).collect::<Vec<_>>(), sight.is_silent)
     });
-    for seen in seen.unwrap_or_default() {
+    let (seen, is_silent) = seen.unwrap_or_else(|| (Vec::new(), true));
+    let place = Place { node: Some(node), is_silent };
+    for seen in seen {
         let meta = metas.remove(&seen.id).or_else(|| monitor.inventory.pod_by_uid(&seen.id));
-        add(Some(node), Some(seen), meta);
+        add(place, Some(seen), meta);
     }
     for (uid, meta) in metas {
         // One that another node's collector saw is that node's: names of nodes may differ.
         if monitor.store.locate(&uid).is_none() {
-            add(Some(node), None, Some(meta));
+            add(place, None, Some(meta));
         }
     }
 }
 
 /// Pods that Kubernetes says belong together, wherever they were seen.
-fn of_group(monitor: &Monitor, metas: Vec<Arc<PodMeta>>, add: &mut Add<'_>) {
+fn of_group(monitor: &Monitor, metas: Vec<Arc<PodMeta>>, knowledge: Knowledge, add: &mut Add<'_>) {
     let mut by_node: HashMap<NodeName, Vec<Arc<PodMeta>>> = HashMap::new();
     for meta in metas {
         if let Some(node) = monitor.store.locate(&meta.uid) {
             by_node.entry(node).or_default().push(meta);
         } else {
             let bound_to = meta.node.as_deref().and_then(|node| node.parse().ok());
-            add(bound_to.as_ref(), None, Some(meta));
+            add(unmeasured(monitor, bound_to.as_ref()), None, Some(meta));
         }
     }
     for (node, metas) in by_node {
         let seen = monitor.store.node(&node, |view| {
-            let counts = ContainerCounts::new(view);
+            let sight = Sight::new(view);
             let see = |meta: &Arc<PodMeta>| {
                 let series = view.find(EntityKind::Pod, &meta.uid)?;
-                Some(Seen::new(series, Some(meta), &counts))
+                Some(sight.pod(series, Some(meta), knowledge))
             };
-            metas.iter().map(see).collect::<Vec<_>>()
+            (metas.iter().map(see).collect::<Vec<_>>(), sight.is_silent)
         });
-        let seen = seen.unwrap_or_default().into_iter().chain(std::iter::repeat_with(|| None));
+        let (seen, is_silent) = seen.unwrap_or_else(|| (Vec::new(), true));
+        let place = Place { node: Some(&node), is_silent };
+        let seen = seen.into_iter().chain(std::iter::repeat_with(|| None));
         for (meta, seen) in metas.into_iter().zip(seen) {
-            add(Some(&node), seen, Some(meta));
+            add(place, seen, Some(meta));
         }
     }
 }
 
-/// How many containers of each pod are there, counted once somebody asks: Kubernetes tells of most
-/// pods.
-struct ContainerCounts<'a> {
-    view: &'a NodeView<'a>,
-    counted: OnceCell<HashMap<&'a EntityId, u64>>,
-}
-
-impl<'a> ContainerCounts<'a> {
-    fn new(view: &'a NodeView<'a>) -> Self {
-        Self { view, counted: OnceCell::new() }
-    }
-
-    fn of(&self, pod: &EntityId) -> Option<u64> {
-        let counted = self.counted.get_or_init(|| {
-            let mut counts = HashMap::new();
-            let live = self.view.series(EntityKind::Container).filter(SeriesView::live);
-            for pod in live.filter_map(|series| series.parent()) {
-                *counts.entry(pod).or_default() += 1;
-            }
-            counts
-        });
-        counted.get(pod).copied()
-    }
-}
-
-impl Seen {
-    /// What the store has of a pod. Containers are counted where Kubernetes does not tell of them.
-    fn new(series: SeriesView<'_>, meta: Option<&PodMeta>, counts: &ContainerCounts<'_>) -> Self {
-        let told = meta.is_some_and(|meta| !meta.containers.is_empty());
-        let containers = if told { None } else { counts.of(series.id()) };
-        Self {
-            id: series.id().clone(),
-            measured: Measured {
-                live: series.live(),
-                outlives: false,
-                qos: series.qos(),
-                containers,
-            },
-            first_at: series.first_at(),
-            newest: series.latest().into(),
-        }
-    }
+/// Where a pod is that nobody has measured.
+fn unmeasured<'a>(monitor: &Monitor, bound_to: Option<&'a NodeName>) -> Place<'a> {
+    let Some(node) = bound_to else { return Place::NONE };
+    let is_silent = monitor.store.node(node, |view| view.stale(now()));
+    Place { node: bound_to, is_silent: is_silent.unwrap_or(true) }
 }
 
 /// The pod of this name or UID. A name stands for the present pod that has it, else for the newest
@@ -303,18 +233,27 @@ pub(crate) fn find_pod(
         None => monitor.inventory.pod_by_uid(&EntityId::parse(name)).filter(|pod| chosen(pod)),
     };
     let uid = meta.as_ref().map_or_else(|| EntityId::parse(name), |meta| meta.uid.clone());
-    let node = monitor.store.locate(&uid);
-    let seen = node.as_ref().and_then(|node| {
+    let knowledge = Knowledge::of_pods(monitor);
+    let measured_on = monitor.store.locate(&uid);
+    let seen = measured_on.as_ref().and_then(|node| {
         monitor.store.node(node, |view| {
             let series = view.find(EntityKind::Pod, &uid)?;
-            Some(Seen::new(series, meta.as_deref(), &ContainerCounts::new(view)))
+            Some(Sight::new(view).pod(series, meta.as_deref(), knowledge))
         })
     });
+    let bound_to = || meta.as_ref().and_then(|meta| meta.node.as_deref()?.parse().ok());
+    let node = measured_on.or_else(bound_to);
     match (seen.flatten(), meta) {
         (None, None) => Err(ApiError::unknown("pod", name)),
         // Its namespace is not known, so it is not known to be in the one asked for.
         (Some(_), None) if namespace.is_some() => Err(ApiError::unknown("pod", name)),
-        (seen, meta) => Ok(Pod::new(node.as_ref(), seen, meta, SortBy::Name)),
+        (seen, meta) => {
+            let place = match &seen {
+                Some(seen) => Place { node: node.as_ref(), is_silent: seen.is_silent },
+                None => unmeasured(monitor, node.as_ref()),
+            };
+            Ok(Pod::new(place, seen, meta, knowledge, SortBy::Name))
+        }
     }
 }
 
@@ -343,41 +282,35 @@ fn meta_named(
     }
 }
 
-impl PodParams {
-    /// The scope as far as the parameters make it smaller.
-    fn narrowed(&self, scope: Scope) -> Scope {
-        match (&scope, &self.namespace, self.node.as_deref().map(str::parse)) {
-            (Scope::Cluster, Some(namespace), _) => Scope::Namespace(namespace.clone()),
-            (Scope::Cluster, None, Some(Ok(node))) => Scope::Node(node),
-            _ => scope,
-        }
-    }
-
-    fn admits(&self, node: Option<&NodeName>, meta: Option<&PodMeta>) -> bool {
-        let namespace = meta.map(|meta| &*meta.namespace);
-        let labels = meta.map(|meta| meta.labels.clone()).unwrap_or_default();
-        self.namespace.as_deref().is_none_or(|asked| namespace == Some(asked))
-            && self.node.as_deref().is_none_or(|asked| node.map(NodeName::as_str) == Some(asked))
-            && self.selector.as_ref().is_none_or(|selector| selector.matches(&labels))
-    }
-}
-
 impl Pod {
     fn new(
-        node: Option<&NodeName>,
+        place: Place<'_>,
         seen: Option<Seen>,
         meta: Option<Arc<PodMeta>>,
+        knowledge: Knowledge,
         sort: SortBy,
     ) -> Self {
-        let outlives = outlives(meta.as_deref(), seen.as_ref());
-        let (id, measured, newest) = match seen {
-            Some(seen) => (Some(seen.id), seen.measured, seen.newest),
-            None => (None, Measured::default(), Reading::empty(EntityKind::Pod, now())),
+        let life = Life::of(meta.as_deref(), seen.as_ref(), place.is_silent, knowledge);
+        let state = PodState {
+            ended: life == Life::Ended,
+            stale: life == Life::Silent,
+            qos: seen.as_ref().and_then(|seen| seen.qos),
+            container_count: match &meta {
+                Some(meta) if knowledge == Knowledge::Current && !meta.containers.is_empty() => {
+                    Some(meta.containers.iter().filter(|container| container.running).count() as u64)
+                }
+                _ => seen.as_ref().and_then(|seen| seen.containers),
+            },
+        };
+        let (id, newest) = match seen {
+            Some(seen) => (Some(seen.id), seen.newest),
+            None => (None, Reading::empty(EntityKind::Pod, now())),
         };
         let uid = id.as_ref().or(meta.as_ref().map(|meta| &meta.uid));
         let uid = uid.expect("a pod was seen or is known").to_string().into();
-        let (node, measured) = (node.cloned(), Measured { outlives, ..measured });
-        Self { uid, node, id, measured, meta, rank: newest.rank(sort), newest }
+        let node = place.node.cloned();
+        let rank = newest.rank(sort).filter(|_| !state.stale);
+        Self { uid, node, id, state, knowledge, meta, newest, rank }
     }
 
     /// Who it is.
@@ -392,13 +325,18 @@ impl Pod {
         Some(Source { node, kind: EntityKind::Pod, id })
     }
 
+    /// Nothing was heard of its node lately.
+    pub(super) fn is_silent(&self) -> bool {
+        self.state.stale
+    }
+
     /// What Kubernetes says of it.
     pub(super) fn meta(&self) -> Option<&PodMeta> {
         self.meta.as_deref()
     }
 
     fn facts(&self) -> PodFacts {
-        PodFacts::new(self.identity(), self.measured, self.meta())
+        PodFacts::new(self.identity(), self.state, self.meta())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     query::{self, Address, Asked, PageParams, Params, PodParams, Question, Scope, TimeParams},
 };
 
-/// Every pod that runs; over a span of time, every pod that was there in it.
+/// Every pod that runs, or those in another phase; over a span of time, every pod that was there in it.
 #[utoipa::path(
     get, path = "/api/pods", operation_id = "listPods", tag = "pods",
     params(TimeParams, PageParams, PodParams),

@@ -11,6 +11,7 @@ mod lists;
 mod metrics_api;
 mod nodes;
 mod openapi;
+mod phases;
 mod prefixes;
 mod push;
 mod restarts;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::Running;
 
 /// So many seconds ago, in microseconds and without a zone, as some write it.
-fn ago(seconds: i64) -> String {
+pub(crate) fn ago(seconds: i64) -> String {
     let moment =
         Timestamp::from_microsecond(Timestamp::now().as_microsecond() - seconds * 1_000_000);
     moment.unwrap().strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string()

@@ -30,7 +30,10 @@ pub enum Fault {
 
 /// Faults that are still to come.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Planned>);
+pub(crate) struct Faults {
+    planned: Vec<Planned>,
+    all_fail: bool,
+}
 
 #[derive(Debug)]
 struct Planned {
@@ -42,16 +45,24 @@ struct Planned {
 
 impl Faults {
     pub(crate) fn add(&mut self, resource: &str, verb: Verb, fault: Fault, times: usize) {
-        self.0.push(Planned { resource: resource.to_owned(), verb, fault, times });
+        self.planned.push(Planned { resource: resource.to_owned(), verb, fault, times });
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
+    }
+
+    /// Every request fails until further notice.
+    pub(crate) fn fail_all(&mut self) {
+        self.all_fail = true;
     }
 
     /// The fault of a request that is made now.
     pub(crate) fn strike(&mut self, resource: &str, verb: Verb) -> Option<Fault> {
-        let planned = self.0.iter_mut().find(|planned| {
+        if self.all_fail {
+            return Some(Fault::Status(500));
+        }
+        let planned = self.planned.iter_mut().find(|planned| {
             planned.resource == resource && planned.verb == verb && planned.times > 0
         })?;
         planned.times -= 1;

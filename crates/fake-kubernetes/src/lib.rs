@@ -160,6 +160,19 @@ impl FakeKubernetes {
         self.cluster.lock().forget_history();
     }
 
+    /// Goes away, as an API server does that is restarted: watches break off and every request fails,
+    /// until [`come_back`](Self::come_back).
+    pub fn go_away(&self) {
+        let mut cluster = self.cluster.lock();
+        cluster.faults.fail_all();
+        cluster.break_watches();
+    }
+
+    /// Answers again after [`go_away`](Self::go_away).
+    pub fn come_back(&self) {
+        self.heal();
+    }
+
     /// Breaks the connections of all watches in the middle of a chunk.
     pub fn break_watches(&self) {
         self.cluster.lock().break_watches();

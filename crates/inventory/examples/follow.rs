@@ -27,10 +27,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
             println!("  {} {} {:?}", workload.key.kind, workload.key.name, workload.pods);
         }
     }
-    let mut joins = inventory.subscribe();
+    let mut changes = inventory.subscribe();
     loop {
         tokio::select! {
-            pods = joins.next() => pods.iter().for_each(|pod| print(pod)),
+            news = changes.next() => {
+                news.moved.iter().chain(&news.updated).for_each(|pod| print(pod));
+            }
             _ = tokio::signal::ctrl_c() => break,
         }
     }

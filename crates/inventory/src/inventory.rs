@@ -1,12 +1,12 @@
 //! The handle everybody shares.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use kubemonitor_model::{EntityId, UnixMillis};
 use parking_lot::RwLock;
 
 use crate::{
-    Joins, NamespaceMeta, NodeMeta, NotSynced, Observation, PodMeta, PodSums, WorkloadKey,
+    Changes, Kind, NamespaceMeta, NodeMeta, NotSynced, Observation, PodMeta, PodSums, WorkloadKey,
     WorkloadMeta, index::Slot, state::State,
 };
 
@@ -69,8 +69,14 @@ impl Inventory {
         if missing.is_empty() { Ok(()) } else { Err(missing) }
     }
 
-    /// News of where pods belong, beginning with all that are known.
-    pub fn subscribe(&self) -> Joins {
+    /// Whether what is known of pods is what Kubernetes says at present. Not so without a cluster,
+    /// before the first complete list, and while the Kubernetes API is away.
+    pub fn is_current(&self) -> bool {
+        self.0.read().listings.is_current(Kind::Pods)
+    }
+
+    /// News of pods, beginning with all that are known.
+    pub fn subscribe(&self) -> Changes {
         let mut state = self.0.write();
         let State { pods, subscribers, .. } = &mut *state;
         subscribers.add(self.clone(), pods.iter().map(|(slot, _)| slot))
@@ -122,6 +128,26 @@ impl Inventory {
         collect(&state, state.groups.slots_on(node))
     }
 
+    /// The pods that are bound to no node.
+    pub fn pods_unbound(&self) -> Vec<Arc<PodMeta>> {
+        let state = self.0.read();
+        let unbound = state.pods.iter().filter(|(_, pod)| pod.node.is_none());
+        unbound.map(|(_, pod)| Arc::clone(pod)).collect()
+    }
+
+    /// The nodes that present pods of a namespace are bound to, those left out that have run to
+    /// their end.
+    pub fn nodes_in(&self, namespace: &str) -> HashSet<Arc<str>> {
+        let state = self.0.read();
+        nodes(&state, state.groups.slots_in(namespace))
+    }
+
+    /// The nodes that present pods of a workload are bound to, as [`nodes_in`](Self::nodes_in).
+    pub fn nodes_of(&self, workload: &WorkloadKey) -> HashSet<Arc<str>> {
+        let state = self.0.read();
+        nodes(&state, state.groups.slots_of(workload))
+    }
+
     /// A namespace, with its sums.
     pub fn namespace(&self, name: &str) -> Option<NamespaceMeta> {
         self.0.read().groups.namespace(name)
@@ -164,6 +190,17 @@ impl Inventory {
 
 fn collect(state: &State, slots: impl Iterator<Item = Slot>) -> Vec<Arc<PodMeta>> {
     slots.filter_map(|slot| state.pods.get(slot).cloned()).collect()
+}
+
+fn nodes(state: &State, slots: impl Iterator<Item = Slot>) -> HashSet<Arc<str>> {
+    let pods = slots.filter_map(|slot| state.pods.get(slot));
+    let mut nodes = HashSet::new();
+    for node in pods.filter(|pod| pod.occupies_node()).filter_map(|pod| pod.node.as_ref()) {
+        if !nodes.contains(node) {
+            nodes.insert(Arc::clone(node));
+        }
+    }
+    nodes
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@
 //! node and by the workload it belongs to, with sums kept up to date as pods come and go. It knows
 //! nothing of samples. Without a cluster it is empty, and only knows pods that were pushed.
 
+mod changes;
 mod cluster;
 mod index;
 mod inventory;
-mod joins;
 mod kind;
 mod labels;
 mod meta;
@@ -20,9 +20,9 @@ mod state;
 mod watch;
 mod workload;
 
+pub use changes::{Changed, Changes};
 pub use cluster::{Cluster, ConnectError};
 pub use inventory::{Inventory, PushedPod};
-pub use joins::Joins;
 pub use kind::{Kind, NotSynced};
 pub use labels::Labels;
 pub use meta::{

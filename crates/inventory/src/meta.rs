@@ -58,14 +58,19 @@ pub struct PodMeta {
     pub node: Option<Arc<str>>,
     /// Where it is in its life.
     pub phase: Option<Phase>,
+    /// Whether it can serve (its condition `Ready`); `None` when nobody said.
+    pub ready: Option<bool>,
+    /// What there is to say beyond its phase, in the words of `kubectl get pods`:
+    /// `CrashLoopBackOff`, `ImagePullBackOff`, `Unschedulable`, `Terminating`; `None` when nothing.
+    pub reason: Option<Arc<str>>,
     /// Its quality of service class.
     pub qos: Option<QosClass>,
     /// What made it, if anything: one step up the owner chain.
     pub owner: Option<Arc<OwnerRef>>,
     /// The top of its owner chain; `None` until the owner between has been seen.
     pub workload: Option<Arc<WorkloadKey>>,
-    /// Its labels.
-    pub labels: Labels,
+    /// Its labels; `None` when nobody said, which is not to say that it has none.
+    pub labels: Option<Labels>,
     /// Whether it uses the node's network instead of one of its own; `None` when nobody said.
     pub host_network: Option<bool>,
     /// When it was created.
@@ -88,6 +93,22 @@ impl PodMeta {
     /// Whether Kubernetes knows it at present and says that it runs.
     pub fn is_running(&self) -> bool {
         self.ended_at.is_none() && self.phase == Some(Phase::Running)
+    }
+
+    /// Whether it has a place among the pods of a node: bound to it, and not known to be over.
+    pub(crate) fn occupies_node(&self) -> bool {
+        let is_over = matches!(self.phase, Some(Phase::Succeeded | Phase::Failed));
+        self.ended_at.is_none() && !is_over && self.node.is_some()
+    }
+
+    /// Whether what a restart is to find of it is the same in both.
+    pub(crate) fn is_recorded_like(&self, other: &Self) -> bool {
+        let facts = |pod: &Self| (pod.phase, pod.qos, pod.restarts, pod.requests, pod.limits);
+        let containers = || self.containers.iter().zip(&other.containers);
+        facts(self) == facts(other)
+            && self.labels == other.labels
+            && self.containers.len() == other.containers.len()
+            && containers().all(|(one, other)| one.is_recorded_like(other))
     }
 
     /// The container with this ID, be it one that a restart has replaced since.
@@ -152,6 +173,15 @@ pub struct ContainerMeta {
 }
 
 impl ContainerMeta {
+    fn is_recorded_like(&self, other: &Self) -> bool {
+        let facts = |c: &Self| (c.role, c.requests, c.limits, c.restarts);
+        facts(self) == facts(other)
+            && self.name == other.name
+            && self.id == other.id
+            && self.previous_ids == other.previous_ids
+            && self.image == other.image
+    }
+
     /// The IDs of all known runs, the latest first.
     pub fn ids(&self) -> impl Iterator<Item = &EntityId> {
         self.id.iter().chain(self.previous_ids.iter().rev())

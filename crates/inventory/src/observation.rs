@@ -15,6 +15,10 @@ pub enum Observation {
     ListingEnds(Kind),
     /// The Kubernetes API will not tell about this kind.
     Refused(Kind),
+    /// The API does not answer for this kind at present: what is known of it grows old.
+    Interrupted(Kind),
+    /// It tells of changes of this kind again.
+    Resumed(Kind),
     /// A pod is there, or has changed. Its `workload` is worked out from its `owner`.
     Pod(PodMeta),
     /// The pod that the API knew by this UID is gone.

@@ -64,23 +64,26 @@ enum Field {
 }
 
 impl LabelSelector {
-    /// Whether these labels meet every requirement.
-    pub fn matches(&self, labels: &Labels) -> bool {
-        self.0.iter().all(|requirement| requirement.is_met_by(labels.get(&requirement.key)))
+    /// Whether these labels meet every requirement. Labels that are not known meet none, neither
+    /// `app=web` nor `app!=web`.
+    pub fn matches(&self, labels: Option<&Labels>) -> bool {
+        self.0.iter().all(|Requirement { key, rule }| {
+            labels.is_some_and(|labels| rule.is_met_by(labels.get(key)))
+        })
     }
 }
 
-impl Requirement {
+impl Rule {
     fn is_met_by(&self, value: Option<&str>) -> bool {
         let one_of = |values: &[String]| values.iter().any(|v| Some(v.as_str()) == value);
         let number = || value.and_then(|value| value.parse::<i64>().ok());
-        match &self.rule {
-            Rule::Exists => value.is_some(),
-            Rule::Absent => value.is_none(),
-            Rule::In(values) => one_of(values),
-            Rule::NotIn(values) => !one_of(values),
-            Rule::GreaterThan(bound) => number().is_some_and(|number| number > *bound),
-            Rule::LessThan(bound) => number().is_some_and(|number| number < *bound),
+        match self {
+            Self::Exists => value.is_some(),
+            Self::Absent => value.is_none(),
+            Self::In(values) => one_of(values),
+            Self::NotIn(values) => !one_of(values),
+            Self::GreaterThan(bound) => number().is_some_and(|number| number > *bound),
+            Self::LessThan(bound) => number().is_some_and(|number| number < *bound),
         }
     }
 }
@@ -252,8 +255,17 @@ mod tests {
             ("in in (x)", false),
         ] {
             let parsed: LabelSelector = selector.parse().unwrap();
-            assert_eq!(parsed.matches(&labels()), chosen, "{selector}");
+            assert_eq!(parsed.matches(Some(&labels())), chosen, "{selector}");
         }
+    }
+
+    #[test]
+    fn labels_that_are_not_known_meet_no_requirement() {
+        for selector in ["app=web", "app!=web", "app notin (web)", "app", "!app", "rank>1"] {
+            let parsed: LabelSelector = selector.parse().unwrap();
+            assert!(!parsed.matches(None), "{selector}");
+        }
+        assert!(LabelSelector::default().matches(None));
     }
 
     #[test]

@@ -19,8 +19,9 @@ use crate::{
     sample::{Counted, GroupSample, Rates, TimeRange, Traffic},
 };
 
-/// Slots a single sample may fill: a pod that was silent for longer was not there in between.
-const MAX_GAP: i64 = 12;
+/// Slots that a sample may fill besides its own. Two ticks that were lost leave no dip; a pod that was
+/// silent for longer was not measured in between, and a value there would be made up.
+const MAX_GAP: i64 = 3;
 
 /// What one sample of a pod adds to its groups.
 #[derive(Clone, Copy, Debug)]

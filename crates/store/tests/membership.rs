@@ -59,3 +59,18 @@ fn a_pod_counts_once_however_late_its_groups_become_known_or_change() {
         assert_eq!((sums(&store, &keys[0]), sums(&store, &keys[1])), (nobody, once));
     }
 }
+
+#[test]
+fn a_sums_history_has_a_gap_where_nothing_was_measured_and_none_for_a_lost_tick() {
+    let key: GroupKey = Arc::from("namespace/a");
+    for history in [GroupHistory::Kept, GroupHistory::Summed] {
+        for (lost, shown) in [(0, 5), (1, 6), (2, 7), (3, 5), (8, 5), (40, 5)] {
+            let store = Store::new(Settings::default());
+            store.join(&pod(), &[(Arc::clone(&key), history)]);
+            let numbers = (0..3).chain(3 + lost..5 + lost);
+            numbers.for_each(|number| measure(&store, number));
+            let sums = store.group_window(&key, kubemonitor_store::TimeRange::ALL);
+            assert_eq!(sums.len(), shown, "{history:?}, {lost} ticks lost");
+        }
+    }
+}

@@ -1,12 +1,12 @@
 // The pages of a node, a namespace, a workload and a unit.
 
 import { apiPath } from "../api.mjs";
-import { link } from "../cells.mjs";
+import { badge, link, silence } from "../cells.mjs";
 import { SPARK_FIELDS, nodeState, podColumns, unitColumns, workloadColumns } from "../columns.mjs";
 import { detailView } from "../detail-view.mjs";
 import { noPods, noUnits, noWorkloads } from "../empty.mjs";
 import { POD, UNIT, WORKLOAD, namespacePage, nodePage } from "../entities.mjs";
-import { bytes, count, cpu, number, percent, share } from "../format.mjs";
+import { bytes, count, cpu, number, percent, plural, share } from "../format.mjs";
 import { selfTurning } from "../paged-table.mjs";
 
 /** How much is used, and how much of what there is. */
@@ -14,6 +14,12 @@ const ofWhole = (used, whole, format) => {
   const inUse = share(used, whole);
   return inUse === null ? format(used) : `${format(used)} of ${format(whole)} (${percent(inUse)})`;
 };
+
+/** Asks for the samples of one row. */
+const oneOf =
+  ({ client }) =>
+  (path, parameters, signal) =>
+    client.list(path, parameters, signal).then(({ items }) => items);
 
 /** The pods below a path, as a table. */
 export function podTable(context, path, without) {
@@ -24,7 +30,8 @@ export function podTable(context, path, without) {
       sort: "-cpu",
       sparkFields: SPARK_FIELDS,
       columns: (sparks) => podColumns(sparks, without),
-      empty: noPods(),
+      empty: noPods,
+      one: oneOf(context),
       list: (parameters, signal) => context.client.list(path, parameters, signal),
     },
     context.reload,
@@ -39,7 +46,8 @@ export function node(context, { node: name }) {
       sort: "-cpu",
       sparkFields: SPARK_FIELDS,
       columns: (sparks) => unitColumns(sparks, { withNode: false }),
-      empty: noUnits(),
+      empty: noUnits,
+      one: oneOf(context),
       list: (parameters, signal) =>
         context.client.list(apiPath("nodes", name, "units"), parameters, signal),
     },
@@ -67,6 +75,12 @@ export function node(context, { node: name }) {
   });
 }
 
+/** From how many of their nodes the sums over pods are, where not from all. */
+const reporting = ({ nodes_reporting: some, nodes_total: all, stale, timestamp }) => {
+  if (stale) return silence(timestamp);
+  return some < all ? badge(`from ${count(some)} of ${plural(all, "node")}`, "warn") : null;
+};
+
 /** What groups of pods have in common. */
 const groupDetails = (newest) => [
   ["CPU", cpu(newest.cpu_millicores)],
@@ -88,7 +102,8 @@ export function namespace(context, { namespace: name }) {
       sort: "-cpu",
       sparkFields: SPARK_FIELDS,
       columns: (sparks) => workloadColumns(sparks, { withNamespace: false }),
-      empty: noWorkloads(),
+      empty: noWorkloads,
+      one: oneOf(context),
       list: (parameters, signal) =>
         context.client.list(apiPath("namespaces", name, "workloads"), parameters, signal),
     },
@@ -100,6 +115,7 @@ export function namespace(context, { namespace: name }) {
     trail: [[["namespaces"], "Namespaces"]],
     path: apiPath("namespaces", name),
     charts: GROUP_CHARTS,
+    badges: reporting,
     details: groupDetails,
     tables: [
       { heading: "Workloads", table: workloads },
@@ -122,6 +138,7 @@ export function workload(context, { namespace: ns, kind, name }) {
     ],
     path,
     charts: GROUP_CHARTS,
+    badges: reporting,
     details: (newest) => [["Namespace", link(namespacePage(ns), ns)], ...groupDetails(newest)],
     tables: [
       { heading: "Pods", table: podTable(context, `${path}/pods`, ["namespace", "workload"]) },

@@ -8,7 +8,7 @@ import {
   podColumns,
   unitColumns,
 } from "../columns.mjs";
-import { noNamespaces, noNodes, noPods, noUnits } from "../empty.mjs";
+import { noNamespaces, noNodes, noPods, noUnits, noneFits } from "../empty.mjs";
 import { NAMESPACE, NODE, POD, UNIT } from "../entities.mjs";
 import { listView } from "../list-view.mjs";
 
@@ -37,6 +37,16 @@ const labelFilter = {
   placeholder: "app=web,tier!=cache",
 };
 
+const phaseFilter = {
+  name: "phase",
+  label: "Phase",
+  options: [
+    ["", "running"],
+    ["all", "all"],
+    ...["Pending", "Succeeded", "Failed", "Unknown"].map((phase) => [phase, phase]),
+  ],
+};
+
 export function nodes(context) {
   return listView(context, {
     title: "Nodes",
@@ -44,7 +54,7 @@ export function nodes(context) {
     sort: "name",
     sparkFields: SPARK_FIELDS,
     columns: nodeColumns,
-    empty: noNodes(),
+    empty: noNodes,
     list: (_, parameters, signal) => context.client.list(apiPath("nodes"), parameters, signal),
   });
 }
@@ -57,12 +67,13 @@ export function pods(context) {
     sort: "-cpu",
     sparkFields: SPARK_FIELDS,
     columns: podColumns,
-    empty: noPods(),
-    filters: [namespaceFilter(client), nodeFilter(client), labelFilter],
-    list({ namespace, node, labelSelector }, parameters, signal) {
+    empty: noPods,
+    filtered: noneFits,
+    filters: [namespaceFilter(client), nodeFilter(client), labelFilter, phaseFilter],
+    list({ namespace, node, labelSelector, phase }, parameters, signal) {
       return client.list(
         apiPath("pods"),
-        { namespace, node, labelSelector, ...parameters },
+        { namespace, node, labelSelector, phase, ...parameters },
         signal,
       );
     },
@@ -76,7 +87,7 @@ export function namespaces(context) {
     sort: "-cpu",
     sparkFields: SPARK_FIELDS,
     columns: namespaceColumns,
-    empty: noNamespaces(),
+    empty: noNamespaces,
     list: (_, parameters, signal) => context.client.list(apiPath("namespaces"), parameters, signal),
   });
 }
@@ -90,7 +101,8 @@ export function units(context) {
     sort: "-cpu",
     sparkFields: SPARK_FIELDS,
     columns: (sparks) => unitColumns(sparks, { withNode: true }),
-    empty: noUnits(),
+    empty: noUnits,
+    filtered: noneFits,
     filters: [nodeFilter(client)],
     list({ node }, parameters, signal) {
       return client.list(

@@ -10,7 +10,7 @@ import { fill, h } from "../dom.mjs";
 import { noNodes } from "../empty.mjs";
 import { NAMESPACE, NODE, POD } from "../entities.mjs";
 import { EntityCharts } from "../entity-charts.mjs";
-import { bytes, count, cpu, percent, plural, rate, share } from "../format.mjs";
+import { bytes, clock, count, cpu, percent, plural, rate, share } from "../format.mjs";
 import { History, RANGES } from "../history.mjs";
 import { Table } from "../table.mjs";
 
@@ -24,18 +24,27 @@ const sinceOpened = new SinceOpened();
 const tile = (name, figure, ...details) =>
   h("div", { class: "tile" }, h("h2", {}, name), h("p", { class: "figure" }, figure), ...details);
 
-/** A figure of how much of the whole is in use. */
-function usedTile(name, used, whole, format) {
+/** A figure of how much of the whole is in use. Of a part of the nodes no share is alarming. */
+function usedTile(name, used, whole, format, { isWhole }) {
   const inUse = share(used, whole);
   const detail =
     inUse === null ? null : h("p", { class: "detail" }, `${percent(inUse)} of ${format(whole)}`);
-  return tile(name, format(used), meter(inUse), detail);
+  return tile(name, format(used), meter(inUse, { isBound: isWhole }), detail);
 }
+
+/** From how many nodes the sums are, where not from all, or from when. */
+const origin = (total) => {
+  if (total.isPast)
+    return `No node reports: these are the last figures, of ${clock(Date.parse(total.heardAt))}.`;
+  return total.stale > 0
+    ? `From ${count(total.reporting)} of ${plural(total.nodes, "node")}: of the others nothing was heard lately.`
+    : null;
+};
 
 function nodesTile(total) {
   const troubles = [
     total.notReady > 0 ? badge(`${count(total.notReady)} not ready`, "bad") : null,
-    total.stale > 0 ? badge(`${count(total.stale)} stale`, "bad") : null,
+    total.stale > 0 ? badge(`${count(total.stale)} silent`) : null,
   ];
   const detail = troubles.some(Boolean)
     ? troubles
@@ -56,9 +65,10 @@ function tiles(total) {
     );
   const [rx, tx] = ["network_rx_bytes_per_second", "network_tx_bytes_per_second"];
   const [read, write] = ["disk_read_bytes_per_second", "disk_write_bytes_per_second"];
+  const whole = { isWhole: total.stale === 0 };
   return [
-    usedTile("CPU", total.cpu_millicores, total.cpu_capacity_millicores, cpu),
-    usedTile("Memory", total.memory_used_bytes, total.memory_total_bytes, bytes),
+    usedTile("CPU", total.cpu_millicores, total.cpu_capacity_millicores, cpu, whole),
+    usedTile("Memory", total.memory_used_bytes, total.memory_total_bytes, bytes, whole),
     tile("Network", rate(sum(rx, tx)), ways(rx, tx)),
     tile("Disk", rate(sum(read, write)), ways(read, write)),
     nodesTile(total),
@@ -110,8 +120,9 @@ export function overview(context) {
     ...NODE,
     columns: nodeColumns(null).map((column) => ({ ...column, sort: null })),
   });
-  const [tileBox, chartNote, allNodes] = [
+  const [tileBox, originNote, chartNote, allNodes] = [
     h("div", { class: "tiles" }),
+    h("p", { class: "intro origin" }),
     h("p", { class: "intro" }),
     h("p", { class: "more" }),
   ];
@@ -138,6 +149,7 @@ export function overview(context) {
     "div",
     {},
     tileBox,
+    originNote,
     charts.element,
     chartNote,
     h(
@@ -168,7 +180,7 @@ export function overview(context) {
       chartNote,
       steps
         ? null
-        : "The charts begin when this page was opened: the past of so many nodes is not added up here.",
+        : "The charts begin when this page was opened: the past of so many nodes is not added up here, over this link.",
     );
     if (!steps) return charts.update(sinceOpened.samples, total, range, client.now());
     if (history?.range.step !== steps.step) history = new History(past, steps);
@@ -184,11 +196,11 @@ export function overview(context) {
 
     const total = totals(nodes);
     fill(tileBox, tiles(total));
+    tileBox.classList.toggle("past", total.isPast);
+    fill(originNote, origin(total));
     nodesTable.update(mostTelling(nodes));
     fill(allNodes, link(["nodes"], `All ${plural(nodes.length, "node")} →`));
     sinceOpened.add(total);
-
-    await showPast(coarsened(range, nodes.length), total, signal);
 
     const top = { sort: `-${measure}`, limit: TOP };
     const topPods = await client.list(apiPath("pods"), top, signal);
@@ -197,6 +209,9 @@ export function overview(context) {
     namespaces.update(topNamespaces.items);
     fill(allPods, link(["pods"], "All pods →", { sort: top.sort }));
     fill(allNamespaces, link(["namespaces"], "All namespaces →", { sort: top.sort }));
+
+    // The largest answer of all comes last: on a slow link everything else is there by then.
+    await showPast(coarsened(range, nodes.length, client.bytesPerSecond), total, signal);
   }
   return { title: "Cluster", element, load };
 }

@@ -64,7 +64,7 @@ export function pod(context, { namespace = null, pod: name }) {
       sort: "name",
       sparkFields: SPARK_FIELDS,
       columns: (sparks) => containerColumns(sparks, page),
-      empty: "No containers are known yet.",
+      empty: () => "No containers are known yet.",
       list: listContainers,
     },
     context.reload,

@@ -3,7 +3,7 @@
 
 import { apiPath } from "../api.mjs";
 import { SPARK_FIELDS, workloadColumns } from "../columns.mjs";
-import { noWorkloads } from "../empty.mjs";
+import { noWorkloads, noneFits } from "../empty.mjs";
 import { WORKLOAD } from "../entities.mjs";
 import { listView } from "../list-view.mjs";
 import { PAGE_ROWS } from "../paged-table.mjs";
@@ -63,7 +63,7 @@ export function workloads(context) {
     sort: "-cpu",
     sparkFields: SPARK_FIELDS,
     columns: (sparks) => workloadColumns(sparks, { withNamespace: true }),
-    empty: noWorkloads(),
+    empty: noWorkloads,
     filters: [
       namespaceFilter(client),
       {
@@ -75,6 +75,7 @@ export function workloads(context) {
         ],
       },
     ],
+    filtered: noneFits,
     list({ namespace, kind: chosen }, parameters, signal) {
       const kind = chosen === "deployments" ? "deployments" : "workloads";
       if (namespace) return client.list(apiPath("namespaces", namespace, kind), parameters, signal);

@@ -56,8 +56,19 @@ impl Captured {
     /// One tick of both nodes, `ago` intervals ago and the `nth` of all, with the pods that are
     /// `there`.
     pub(crate) async fn measure(&self, ago: i64, nth: i64, there: impl Fn(&Value) -> bool) {
+        self.measure_on(&["lab-node", "lab-v2"], ago, nth, there).await;
+    }
+
+    /// One such tick of some nodes alone.
+    pub(crate) async fn measure_on(
+        &self,
+        nodes: &[&str],
+        ago: i64,
+        nth: i64,
+        there: impl Fn(&Value) -> bool,
+    ) {
         let nth = u64::try_from(nth).unwrap();
-        for name in ["lab-node", "lab-v2"] {
+        for &name in nodes {
             let used_by_node = [
                 (Metric::CpuUsage, nth * 4 * CPU_NANOS_PER_TICK),
                 (Metric::MemoryWorkingSet, 100 * MEMORY_BYTES),

@@ -18,13 +18,13 @@ const NODE: &str = "timestamp node_name cpu_usage_percent cpu_millicores cpu_cap
 const POD: &str = "timestamp namespace pod_name node_name deployment workload_kind workload_name \
     phase qos_class cpu_millicores cpu_limit_millicores cpu_request_millicores \
     cpu_throttled_percent memory_used_mb memory_used_bytes memory_rss_bytes memory_limit_bytes \
-    memory_request_bytes restarts oom_kills container_count";
+    memory_request_bytes restarts oom_kills container_count ready reason ended stale";
 const CONTAINER: &str = "timestamp namespace pod_name node_name deployment workload_kind \
     workload_name container_name container_id image cpu_millicores cpu_limit_millicores \
     cpu_request_millicores cpu_throttled_percent memory_used_mb memory_used_bytes memory_rss_bytes \
-    memory_limit_bytes memory_request_bytes restarts oom_kills disk_read_bytes disk_write_bytes \
+    memory_limit_bytes memory_request_bytes restarts oom_kills ended stale disk_read_bytes disk_write_bytes \
     disk_read_bytes_per_second disk_write_bytes_per_second";
-const GROUP: &str = "timestamp namespace pod_count cpu_millicores cpu_request_millicores \
+const GROUP: &str = "timestamp namespace pod_count nodes_total nodes_reporting stale cpu_millicores cpu_request_millicores \
     cpu_limit_millicores memory_used_mb memory_used_bytes memory_request_bytes memory_limit_bytes";
 
 /// What the objects of one schema are promised to have.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    ContainerMeta, ContainerRole, Kind, Labels, Object, OwnerRef, Phase, Resources, WorkloadKind,
+    Changed, ContainerMeta, ContainerRole, Labels, Object, OwnerRef, Phase, Resources, WorkloadKind,
 };
 
 const T0: UnixMillis = UnixMillis(0);
@@ -15,10 +15,12 @@ fn pod(uid: &str, name: &str) -> PodMeta {
         name: name.into(),
         node: Some("n1".into()),
         phase: Some(Phase::Running),
+        ready: Some(true),
+        reason: None,
         qos: None,
         owner: None,
         workload: None,
-        labels: Labels::default(),
+        labels: Some(Labels::default()),
         host_network: Some(false),
         created_at: Some(T0),
         ended_at: None,
@@ -137,14 +139,14 @@ fn an_owner_that_comes_after_its_pod_joins_it_later() {
     let mut web = pod("web", "web-abc-1");
     web.owner = Some(owner(WorkloadKind::ReplicaSet, "web-abc"));
     let inventory = told([Observation::Pod(web)]);
-    let mut joins = inventory.subscribe();
-    assert_eq!(uids(joins.drain()), ["web"]);
+    let mut changes = inventory.subscribe();
+    assert_eq!(uids(changes.drain().moved), ["web"]);
     assert_eq!(workload_of(&inventory, "web"), None);
 
     inventory.observe(replica_set("web-abc", Some(owner(WorkloadKind::Deployment, "web"))), T1);
     assert_eq!(workload_of(&inventory, "web").as_deref(), Some("shop/Deployment/web"));
-    assert_eq!(uids(joins.drain()), ["web"]);
-    assert_eq!(joins.drain(), []);
+    assert_eq!(uids(changes.drain().moved), ["web"]);
+    assert_eq!(changes.drain(), Changed::default());
     let key = WorkloadKey::new("shop", WorkloadKind::Deployment, "web");
     assert_eq!(uids(inventory.pods_of(&key)), ["web"]);
 }
@@ -262,13 +264,13 @@ fn a_list_that_says_nothing_new_changes_nothing() {
         ]
     };
     let inventory = told(list());
-    let mut joins = inventory.subscribe();
-    let before = joins.drain();
+    let mut changes = inventory.subscribe();
+    let before = changes.drain().moved;
     for observation in list() {
         inventory.observe(observation, T1);
     }
     assert!(Arc::ptr_eq(&inventory.pods()[0], &before[0]));
-    assert_eq!(joins.drain(), []);
+    assert_eq!(changes.drain(), Changed::default());
 }
 
 #[test]
@@ -408,23 +410,87 @@ fn a_cluster_is_ready_when_every_kind_was_listed() {
 }
 
 #[tokio::test]
-async fn subscribers_are_told_each_pods_newest_place_once() {
+async fn subscribers_are_told_each_pods_newest_state_once() {
     let inventory = told([Observation::Pod(pod("a", "a"))]);
-    let mut joins = inventory.subscribe();
-    assert_eq!(uids(joins.next().await), ["a"]);
+    let mut changes = inventory.subscribe();
+    assert_eq!(uids(changes.next().await.moved), ["a"]);
 
-    let mut waiting = tokio::spawn(async move { (joins.next().await, joins) });
+    let mut waiting = tokio::spawn(async move { (changes.next().await, changes) });
     tokio::task::yield_now().await;
     assert!(!waiting.is_finished());
-    let mut relabelled = pod("a", "a");
-    relabelled.labels = [("tier", "web")].into_iter().collect();
-    inventory.observe(Observation::Pod(relabelled), T1);
-    let unmoved = std::time::Duration::from_millis(20);
-    assert!(tokio::time::timeout(unmoved, &mut waiting).await.is_err());
+    let mut unready = pod("a", "a");
+    (unready.ready, unready.reason) = (Some(false), Some("CrashLoopBackOff".into()));
+    inventory.observe(Observation::Pod(unready), T1);
+    let unrecorded = std::time::Duration::from_millis(20);
+    assert!(tokio::time::timeout(unrecorded, &mut waiting).await.is_err());
 
+    let mut relabelled = pod("a", "a");
+    relabelled.labels = Some([("tier", "web")].into_iter().collect());
+    inventory.observe(Observation::Pod(relabelled), T1);
+    let (told, mut changes) = waiting.await.unwrap();
+    assert_eq!((told.moved.len(), uids(told.updated)), (0, vec!["a".to_owned()]));
+
+    let mut failed = pod("a", "a");
+    failed.phase = Some(Phase::Failed);
+    inventory.observe(Observation::Pod(failed), T1);
     inventory.observe(gone("a"), T2);
-    let (told, _) = waiting.await.unwrap();
-    assert_eq!(told[0].ended_at, Some(T2));
+    let told = changes.next().await;
+    assert_eq!((told.moved[0].ended_at, told.updated.len()), (Some(T2), 0));
+}
+
+#[test]
+fn whatever_a_restart_is_to_find_of_a_pod_is_news() {
+    type Change = fn(&mut PodMeta);
+    let changes: [(&str, Change); 5] = [
+        ("phase", |pod| pod.phase = Some(Phase::Failed)),
+        ("labels", |pod| pod.labels = None),
+        ("restarts", |pod| pod.restarts = Some(1)),
+        ("container ids", |pod| pod.containers = [container("app", "2")].into()),
+        ("containers", |pod| pod.containers = Box::default()),
+    ];
+    for (what, change) in changes {
+        let mut before = pod("a", "a");
+        before.containers = [container("app", "1")].into();
+        let inventory = told([Observation::Pod(before.clone())]);
+        let mut news = inventory.subscribe();
+        news.drain();
+        change(&mut before);
+        inventory.observe(Observation::Pod(before), T1);
+        assert_eq!(uids(news.drain().updated), ["a"], "{what}");
+    }
+}
+
+#[test]
+fn what_is_known_of_pods_is_current_while_the_api_answers() {
+    let inventory = told([Observation::ListingBegins(Kind::Pods)]);
+    assert!(!inventory.is_current());
+    inventory.observe(Observation::ListingEnds(Kind::Pods), T0);
+    assert!(inventory.is_current());
+    inventory.observe(Observation::Interrupted(Kind::Nodes), T1);
+    assert!(inventory.is_current());
+    inventory.observe(Observation::Interrupted(Kind::Pods), T1);
+    assert!(!inventory.is_current());
+    inventory.observe(Observation::Resumed(Kind::Pods), T1);
+    assert!(inventory.is_current());
+    assert!(!Inventory::without_cluster().is_current());
+}
+
+#[test]
+fn groups_know_the_nodes_of_their_present_pods() {
+    let on = |uid: &str, node: Option<&str>, phase| {
+        let node = node.map(Into::into);
+        Observation::Pod(PodMeta { node, phase: Some(phase), ..pod(uid, uid) })
+    };
+    let inventory = told([
+        on("a", Some("n1"), Phase::Running),
+        on("b", Some("n1"), Phase::Pending),
+        on("c", Some("n2"), Phase::Succeeded),
+        on("d", Some("n3"), Phase::Running),
+        on("e", None, Phase::Pending),
+        gone("d"),
+    ]);
+    assert_eq!(inventory.nodes_in("shop"), HashSet::from(["n1".into()]));
+    assert_eq!(uids(inventory.pods_unbound()), ["e"]);
 }
 
 #[test]

@@ -27,8 +27,8 @@ pub(super) struct Line {
     owner: Option<Owner>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     workload: Option<Workload>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    labels: Option<BTreeMap<String, String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host_network: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,7 +119,9 @@ impl From<&PodMeta> for Line {
                 kind: workload.kind.to_string(),
                 name: Arc::clone(&workload.name),
             }),
-            labels: pod.labels.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+            labels: pod.labels.as_ref().map(|labels| {
+                labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+            }),
             host_network: pod.host_network,
             created_at: pod.created_at.map(|at| at.0),
             ended_at: pod.ended_at.map(|at| at.0),
@@ -145,6 +147,9 @@ impl From<Line> for PodMeta {
             name: line.name,
             node: line.node,
             phase: line.phase.as_deref().and_then(Phase::named),
+            // True of one moment only.
+            ready: None,
+            reason: None,
             qos: line.qos,
             owner: line.owner.map(|owner| {
                 Arc::new(OwnerRef {
@@ -154,7 +159,7 @@ impl From<Line> for PodMeta {
                 })
             }),
             workload,
-            labels: line.labels.into_iter().collect::<Labels>(),
+            labels: line.labels.map(|labels| labels.into_iter().collect::<Labels>()),
             host_network: line.host_network,
             created_at: line.created_at.map(UnixMillis),
             ended_at: line.ended_at.map(UnixMillis),

@@ -14,6 +14,14 @@ pub(crate) type Epoch = u32;
 struct Listing {
     epoch: Epoch,
     progress: Progress,
+    /// Changes are told as they happen.
+    is_current: bool,
+}
+
+impl Listing {
+    fn new(progress: Progress) -> Self {
+        Self { epoch: 0, progress, is_current: false }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +39,12 @@ enum Progress {
 impl Listings {
     /// No kind is watched.
     pub(crate) fn idle() -> Self {
-        Self([Listing { epoch: 0, progress: Progress::Idle }; Kind::ALL.len()])
+        Self([Listing::new(Progress::Idle); Kind::ALL.len()])
     }
 
     /// Every kind will be listed.
     pub(crate) fn awaited() -> Self {
-        Self([Listing { epoch: 0, progress: Progress::Awaited }; Kind::ALL.len()])
+        Self([Listing::new(Progress::Awaited); Kind::ALL.len()])
     }
 
     pub(crate) fn begin(&mut self, kind: Kind) {
@@ -47,7 +55,23 @@ impl Listings {
     pub(crate) fn end(&mut self, kind: Kind) -> Epoch {
         let listing = &mut self.0[kind as usize];
         listing.progress = Progress::Synced;
+        listing.is_current = true;
         listing.epoch
+    }
+
+    pub(crate) fn interrupt(&mut self, kind: Kind) {
+        self.0[kind as usize].is_current = false;
+    }
+
+    pub(crate) fn resume(&mut self, kind: Kind) {
+        let listing = &mut self.0[kind as usize];
+        listing.is_current = listing.progress == Progress::Synced;
+    }
+
+    /// Whether what is known of a kind is what the API says at present: it was listed in full, and
+    /// changes are told since.
+    pub(crate) fn is_current(&self, kind: Kind) -> bool {
+        self.0[kind as usize].is_current
     }
 
     pub(crate) fn refuse(&mut self, kind: Kind) {
@@ -106,6 +130,23 @@ mod tests {
         listings.end(Kind::Jobs);
         listings.refuse(Kind::Jobs);
         assert!(listings.is_expected(Kind::Jobs));
+    }
+
+    #[test]
+    fn what_is_known_is_current_from_a_full_list_until_the_api_falls_silent() {
+        let mut listings = Listings::awaited();
+        let mut is_current = |act: fn(&mut Listings, Kind)| {
+            act(&mut listings, Kind::Pods);
+            listings.is_current(Kind::Pods)
+        };
+        let end = |listings: &mut Listings, kind| {
+            listings.end(kind);
+        };
+        assert!(!is_current(Listings::begin));
+        assert!(!is_current(Listings::resume), "half of a list is no list");
+        assert!(is_current(end));
+        assert!(!is_current(Listings::interrupt));
+        assert!(is_current(Listings::resume));
     }
 
     #[test]

@@ -11,7 +11,8 @@ use kubemonitor_model::{EntityId, UnixMillis};
 
 use crate::{
     ContainerMeta, Kind, Object, Observation, PodMeta, PushedPod, WorkloadKey, WorkloadKind,
-    index::Slot, joins::Subscribers,
+    changes::{News, Subscribers},
+    index::Slot,
 };
 use groups::Groups;
 use listings::Listings;
@@ -56,6 +57,8 @@ impl State {
             Observation::ListingBegins(kind) => self.listings.begin(kind),
             Observation::ListingEnds(kind) => self.end_unlisted(kind, at),
             Observation::Refused(kind) => self.refuse(kind),
+            Observation::Interrupted(kind) => self.listings.interrupt(kind),
+            Observation::Resumed(kind) => self.listings.resume(kind),
             Observation::Pod(pod) => self.put_pod(pod, at),
             Observation::PodGone(uid) => {
                 if let Some(slot) = self.pods.with_api_uid(&uid) {
@@ -178,12 +181,8 @@ impl State {
             self.groups.remove(slot, before);
         }
         self.groups.add(slot, &pod);
-        let moved = before.is_none_or(|before| {
-            (&before.node, &before.workload, before.ended_at)
-                != (&pod.node, &pod.workload, pod.ended_at)
-        });
-        if moved {
-            self.subscribers.tell(slot);
+        if let Some(news) = News::between(before.as_deref(), &pod) {
+            self.subscribers.tell(slot, news);
         }
         (slot, pod)
     }
@@ -243,10 +242,12 @@ impl State {
             name: pushed.name.as_str().into(),
             node: pushed.node.as_deref().map(Into::into),
             phase: None,
+            ready: None,
+            reason: None,
             qos: None,
             owner: None,
             workload,
-            labels: crate::Labels::default(),
+            labels: None,
             host_network: None,
             created_at: None,
             ended_at: None,

@@ -30,6 +30,12 @@ impl Fault {
         !lost && self.trouble() != Trouble::Expired
     }
 
+    /// Whether what was known until now may be out of date: not so where only the history to go on
+    /// from is gone, since a new list follows at once.
+    pub(super) fn is_silence(&self) -> bool {
+        self.trouble() != Trouble::Expired
+    }
+
     /// Whether the API server will not tell about this kind at all.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self.trouble(), Trouble::Refused | Trouble::Unserved)
@@ -102,10 +108,18 @@ impl Health {
         }
     }
 
-    pub(super) fn improved(&mut self) {
-        if self.trouble.take().is_some() {
+    /// Whether the kind can be followed, as far as is known.
+    pub(super) fn is_well(&self) -> bool {
+        self.trouble.is_none()
+    }
+
+    /// Something came. Says whether nothing could before.
+    pub(super) fn improved(&mut self) -> bool {
+        let is_back = self.trouble.take().is_some();
+        if is_back {
             info!("following {} again", self.kind);
         }
+        is_back
     }
 }
 

@@ -11,7 +11,7 @@ use kube::{
     runtime::watcher::{self, DefaultBackoff, Event, watcher},
 };
 use kubemonitor_model::UnixMillis;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
 use super::{
@@ -24,6 +24,10 @@ use crate::{Inventory, Observation};
 /// How long the API server lets a watch go on before it is renewed. Connections that are silent for
 /// longer are taken for dead.
 pub(crate) const RENEWAL_SECONDS: u32 = 120;
+
+/// How long a watch has to go on after a fault until it is believed: longer than a connection may take.
+/// One that was taken up again says nothing until there is something to say.
+const BELIEVED_AFTER: Duration = Duration::from_secs(40);
 
 /// What would stand where the delays ended, which they do not.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
@@ -41,11 +45,22 @@ pub(super) async fn follow<K: Watched>(client: Client, inventory: Inventory) {
         let mut events = pin!(watcher(api.clone(), config.clone()));
         // The client logs each failure by itself, and malformed answers in full; `Health` says once
         // what is worth saying.
-        while let Some(event) = events.next().with_subscriber(NoSubscriber::new()).await {
+        loop {
+            let next = events.next().with_subscriber(NoSubscriber::new());
+            let event = if health.is_well() {
+                next.await
+            } else if let Ok(event) = timeout(BELIEVED_AFTER, next).await {
+                event
+            } else {
+                health.improved();
+                inventory.observe(Observation::Resumed(K::KIND), now());
+                continue;
+            };
+            let Some(event) = event else { break };
             match event.map_err(Fault) {
                 Ok(event) => {
-                    if !matches!(event, Event::Init | Event::InitApply(_)) {
-                        health.improved();
+                    if !matches!(event, Event::Init | Event::InitApply(_)) && health.improved() {
+                        inventory.observe(Observation::Resumed(K::KIND), now());
                     }
                     if let Some(observation) = observation(event, &mut names) {
                         inventory.observe(observation, now());
@@ -53,6 +68,9 @@ pub(super) async fn follow<K: Watched>(client: Client, inventory: Inventory) {
                 }
                 Err(fault) => {
                     health.worsened(&fault);
+                    if fault.is_silence() {
+                        inventory.observe(Observation::Interrupted(K::KIND), now());
+                    }
                     if fault.is_refusal() {
                         inventory.observe(Observation::Refused(K::KIND), now());
                     }

@@ -1,6 +1,7 @@
 //! Following the Kubernetes API: one list and one watch a kind, whatever the size of the cluster.
 
 mod claims;
+mod condition;
 mod fault;
 mod follow;
 mod names;

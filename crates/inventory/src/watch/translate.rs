@@ -9,7 +9,7 @@ use k8s_openapi::{
 use kubemonitor_model::{EntityId, QosClass, UnixMillis};
 
 use super::{
-    claims,
+    claims, condition,
     names::Names,
     wire::{self, ContainerStatus, Named, Wire},
 };
@@ -111,10 +111,12 @@ fn pod(pod: &wire::Pod, names: &mut Names) -> Option<PodMeta> {
             .filter(|node| !node.is_empty())
             .map(|node| names.text(node)),
         phase: status.phase.as_deref().and_then(Phase::named),
+        ready: condition::ready(pod),
+        reason: condition::reason(pod).map(|reason| names.text(&reason)),
         qos: status.qos_class.as_deref().and_then(qos),
         owner: owner(metadata, names),
         workload: None,
-        labels: names.labels(metadata.labels.iter().flatten()),
+        labels: Some(names.labels(metadata.labels.iter().flatten())),
         host_network: Some(spec.host_network),
         created_at: created_at(metadata),
         ended_at: None,

@@ -68,7 +68,9 @@ pub(super) struct Amounts {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct PodStatus {
     pub(super) phase: Option<String>,
+    pub(super) reason: Option<String>,
     pub(super) qos_class: Option<String>,
+    pub(super) conditions: Vec<PodCondition>,
     pub(super) init_container_statuses: Vec<ContainerStatus>,
     pub(super) container_statuses: Vec<ContainerStatus>,
     pub(super) ephemeral_container_statuses: Vec<ContainerStatus>,
@@ -82,6 +84,8 @@ pub(super) struct ContainerStatus {
     #[serde(rename = "containerID")]
     pub(super) container_id: Option<String>,
     pub(super) restart_count: Option<u32>,
+    pub(super) ready: bool,
+    pub(super) started: Option<bool>,
     pub(super) state: ContainerState,
     pub(super) last_state: ContainerState,
 }
@@ -89,14 +93,41 @@ pub(super) struct ContainerStatus {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ContainerState {
+    pub(super) waiting: Option<Waiting>,
     pub(super) running: Option<IgnoredAny>,
     pub(super) terminated: Option<Terminated>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Waiting {
+    pub(super) reason: String,
+}
+
+impl Waiting {
+    /// Whether it waits for something of its own, and not for its turn.
+    pub(super) fn is_told(&self) -> bool {
+        !matches!(self.reason.as_str(), "" | "PodInitializing")
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct Terminated {
     #[serde(rename = "containerID")]
     pub(super) container_id: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) exit_code: i32,
+    pub(super) signal: i32,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PodCondition {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) status: String,
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -141,6 +172,7 @@ struct UsedMetadata {
     uid: Option<String>,
     resource_version: Option<String>,
     creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
     labels: Option<BTreeMap<String, String>>,
     annotations: Option<UsedAnnotations>,
     owner_references: Option<Vec<OwnerReference>>,
@@ -161,6 +193,7 @@ fn used_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
         uid: used.uid,
         resource_version: used.resource_version,
         creation_timestamp: used.creation_timestamp,
+        deletion_timestamp: used.deletion_timestamp,
         labels: used.labels,
         annotations: config_hash.map(|hash| BTreeMap::from([(CONFIG_HASH.to_owned(), hash)])),
         owner_references: used.owner_references,

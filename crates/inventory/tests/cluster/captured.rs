@@ -63,7 +63,7 @@ async fn a_pod_is_described_as_the_api_describes_it() {
     let web = inventory.pod("shop", "web-76d966759-fzlvh").unwrap();
     assert_eq!((web.node.as_deref(), web.phase), (Some("lab-v2"), Some(Phase::Running)));
     assert_eq!((web.qos, web.host_network), (Some(QosClass::Burstable), Some(false)));
-    assert_eq!(web.labels.get("app"), Some("web"));
+    assert_eq!(web.labels.as_ref().unwrap().get("app"), Some("web"));
     assert_eq!((web.requests, web.limits), (amount(25, 24), amount(200, 64)));
     let names: Vec<&str> = web.containers.iter().map(|container| &*container.name).collect();
     assert_eq!(names, ["web", "sidecar"]);

@@ -281,3 +281,16 @@ async fn stopping_ends_every_watch() {
     until("nobody watches", || Kind::ALL.iter().all(|kind| fake.watches(kind.as_str()) == 0)).await;
     assert_eq!(inventory.pods().len(), 3, "what was known stays");
 }
+
+#[tokio::test]
+async fn while_the_api_is_away_what_is_known_is_not_current() {
+    let fake = three_pods().await;
+    let (inventory, _watchers) = synced(&fake).await;
+    assert!(inventory.is_current());
+    fake.go_away();
+    until("it is away", || !inventory.is_current()).await;
+    assert_eq!(inventory.pods().len(), 3, "what is known stays");
+    fake.come_back();
+    fake.put("pods", pod("d", "d", "n2"));
+    until("it is back", || inventory.is_current() && is_present(&inventory, "d")).await;
+}

@@ -281,9 +281,7 @@ impl Node {
         state.awaited = Awaited::Unswept;
         let newest = state.newest_tick;
         for series in &mut state.series {
-            if !series.pushed && newest == Some(series.last_at()) {
-                series.set_live(true);
-            }
+            series.set_live(series.pushed || newest == Some(series.last_at()));
         }
         state.refresh_usages(&self.peaks);
     }
@@ -294,9 +292,10 @@ impl Node {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let silent = state.silent_ms(now) > GONE_AFTER_MS;
+        let since = state.awaited_since();
         for series in &mut state.series {
             let gone = if series.pushed {
-                now.since(series.heard_at) > PUSHED_GONE_AFTER_MS
+                now.since(series.heard_at.max(since)) > PUSHED_GONE_AFTER_MS
             } else {
                 silent
             };

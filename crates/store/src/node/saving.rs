@@ -80,8 +80,8 @@ impl Node {
         state.restored_last = Some((Arc::clone(bodies), at));
     }
 
-    /// Finds the newest rows after all blocks were restored; rolled history goes on after
-    /// `rolled_until`.
+    /// Finds the newest rows after all blocks were restored;
+    /// rolled history goes on after `rolled_until`.
     pub(crate) fn settle(&self, rolled_until: [Option<UnixMillis>; 2]) {
         let mut guard = self.state.lock();
         guard.rolled_until = rolled_until;
@@ -92,6 +92,7 @@ impl Node {
         for series in series {
             series.settle(read_times);
         }
+        guard.refresh_usages(&self.peaks);
     }
 
     pub(super) fn seal_if_due(&self, state: &mut State, now: UnixMillis, registry: &impl Registry) {

@@ -126,6 +126,14 @@ impl State {
         }
     }
 
+    /// Since when silence counts where nothing has come since the start: nobody could be heard before.
+    pub(super) fn awaited_since(&self) -> UnixMillis {
+        match self.awaited {
+            Awaited::Since(start) => start,
+            Awaited::No | Awaited::Unswept => UnixMillis::default(),
+        }
+    }
+
     /// Memory it takes beside that of its series.
     pub(super) fn memory_bytes(&self) -> usize {
         self.read_times.memory_bytes()
