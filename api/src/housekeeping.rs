@@ -6,6 +6,7 @@ use std::{
 };
 
 use kubemonitor_inventory::PodMeta;
+use kubemonitor_model::NodeName;
 use tokio::{
     task::spawn_blocking,
     time::{MissedTickBehavior, interval},
@@ -68,5 +69,10 @@ fn write_down(monitor: &Monitor, pods: &[Arc<PodMeta>]) {
 fn sweep(monitor: &Monitor) {
     let at = now();
     monitor.store.sweep(at);
+    // Without a cluster every name may be a node's.
+    if monitor.inventory.node_count() > 0 && monitor.inventory.ready().is_ok() {
+        let is_strange = |name: &NodeName| monitor.inventory.node(name.as_str()).is_none();
+        monitor.store.forget_strangers(at, is_strange);
+    }
     monitor.inventory.forget_ended_before(at.minus(millis(monitor.retention)));
 }

@@ -52,12 +52,12 @@ impl Answering {
     }
 }
 
-async fn enter(
+/// Waits for room in a semaphore that is never closed.
+pub(crate) async fn enter(
     room: &Arc<Semaphore>,
     amount: u32,
     busy: impl FnOnce() -> String,
 ) -> Result<OwnedSemaphorePermit, ApiError> {
-    // Neither semaphore is ever closed.
     match timeout(PATIENCE, Arc::clone(room).acquire_many_owned(amount)).await {
         Ok(Ok(permit)) => Ok(permit),
         _ => Err(ApiError::Busy(busy())),

@@ -15,7 +15,9 @@ use kubemonitor_store::{Recovered, Store};
 use crate::{
     OpenError, Settings, Storage,
     access::Access,
+    late_stats::LateStats,
     limits::{Answering, IngestBudget},
+    memory::{AnswerMemory, Guard},
 };
 
 /// The server's state.
@@ -37,6 +39,12 @@ pub struct Monitor {
     pub(crate) ingest: IngestBudget,
     /// How many answers may be in the making at a time.
     pub(crate) answering: Answering,
+    /// How much memory answers in the making may hold.
+    pub(crate) answer_memory: AnswerMemory,
+    /// What keeps the process within its memory.
+    pub(crate) guard: Guard,
+    /// What the store holds, counted lately.
+    pub(crate) stats: LateStats,
     /// The node under which the store has what was pushed without one.
     pub(crate) nowhere: NodeName,
 }
@@ -82,7 +90,8 @@ impl Monitor {
     /// # Errors
     /// If the data directory cannot be used.
     pub fn open(settings: &Settings, inventory: Inventory) -> Result<Self, OpenError> {
-        let Storage { limits, disk } = &settings.storage;
+        let Storage { limits, disk, memory } = &settings.storage;
+        let memory_bytes = memory.bytes();
         let (store, names) = match disk {
             Some(disk) => {
                 let claim = disk.claim()?;
@@ -111,8 +120,21 @@ impl Monitor {
             access: settings.access.clone(),
             ingest: IngestBudget::default(),
             answering: Answering::default(),
+            answer_memory: AnswerMemory::within(memory_bytes),
+            guard: Guard::new(memory_bytes),
+            stats: LateStats::default(),
             nowhere: nowhere(),
         })
+    }
+
+    /// How many nodes send, as far as is known: those that have sent for a while, and with a cluster no
+    /// more than it has.
+    pub(crate) fn sending_nodes(&self) -> usize {
+        let sending = self.store.steady_nodes();
+        match self.inventory.node_count() {
+            0 => sending,
+            known => sending.min(known),
+        }
     }
 
     /// The nodes that were measured, or that Kubernetes knows, sorted.

@@ -1,12 +1,12 @@
 //! Finding the containers of a pod.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use kubemonitor_inventory::{ContainerMeta, PodMeta};
 use kubemonitor_model::{EntityId, EntityKind, UnixMillis};
 
 use super::{
-    Listed, SortBy, Span, When,
+    Listed, Selection, SortBy, Span, When,
     entity::{Entity, Source, with_facts},
     pods::Pod,
 };
@@ -19,17 +19,17 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Container {
     source: Option<Source>,
-    newest: ContainerSample,
-    newest_at: UnixMillis,
+    facts: ContainerFacts,
     rank: Option<f64>,
 }
 
-/// A container's series at one moment, copied out of the store.
+/// A container's series at one moment, as far as it says whether the container belongs on a list.
 struct Seen {
     id: EntityId,
     live: bool,
     first_at: UnixMillis,
-    newest: Reading,
+    newest_at: UnixMillis,
+    rank: Option<f64>,
 }
 
 /// The containers of a pod. Without a span its present ones, those that have not started or have
@@ -39,50 +39,49 @@ pub(crate) fn containers_of(
     monitor: &Monitor,
     pod: &Pod,
     when: When,
-    sort: SortBy,
-) -> Vec<Container> {
-    let seen = pod.source().map(|pod| seen(monitor, &pod)).unwrap_or_default();
+    selection: &mut Selection<Container>,
+) {
+    let sort = selection.sorted_by();
+    let seen = pod.source().map(|pod| seen(monitor, &pod, sort)).unwrap_or_default();
     let named = pod.meta().filter(|meta| !meta.containers.is_empty());
     match (named, when) {
-        (Some(meta), When::Newest) => present(pod, meta, seen, sort),
-        (Some(meta), When::Span(span)) => during(seen, span)
-            .filter_map(|seen| {
+        (Some(meta), When::Newest) => selection.extend(present(pod, meta, seen)),
+        (Some(meta), When::Span(span)) => {
+            selection.extend(during(seen, span).filter_map(|seen| {
                 let container = meta.container(&seen.id)?;
-                Some(Container::new(pod, Some(container), Some(seen), sort))
-            })
-            .collect(),
-        (None, When::Newest) => seen
-            .into_iter()
-            .filter(|seen| seen.live)
-            .map(|seen| Container::new(pod, None, Some(seen), sort))
-            .collect(),
+                Some(Container::new(pod, Some(container), Some(seen)))
+            }));
+        }
+        (None, When::Newest) => {
+            let live = seen.into_iter().filter(|seen| seen.live);
+            selection.extend(live.map(|seen| Container::new(pod, None, Some(seen))));
+        }
         (None, When::Span(span)) => {
-            during(seen, span).map(|seen| Container::new(pod, None, Some(seen), sort)).collect()
+            let there = during(seen, span);
+            selection.extend(there.map(|seen| Container::new(pod, None, Some(seen))));
         }
     }
 }
 
 /// Every container the pod has at present, by its latest run.
-fn present(pod: &Pod, meta: &PodMeta, mut seen: Vec<Seen>, sort: SortBy) -> Vec<Container> {
-    let mut take = |id: &EntityId| {
-        let place = seen.iter().position(|seen| seen.id == *id)?;
-        Some(seen.swap_remove(place))
-    };
-    meta.containers
-        .iter()
-        .map(|container| {
-            let seen = container.id.as_ref().and_then(&mut take);
-            Container::new(pod, Some(container), seen, sort)
-        })
-        .collect()
+fn present<'a>(
+    pod: &'a Pod,
+    meta: &'a PodMeta,
+    mut seen: Vec<Seen>,
+) -> impl Iterator<Item = Container> + use<'a> {
+    meta.containers.iter().map(move |container| {
+        let place = seen.iter().position(|seen| Some(&seen.id) == container.id.as_ref());
+        let seen = place.map(|place| seen.swap_remove(place));
+        Container::new(pod, Some(container), seen)
+    })
 }
 
 fn during(seen: Vec<Seen>, span: Span) -> impl Iterator<Item = Seen> {
     let range = span.range;
-    seen.into_iter().filter(move |seen| seen.first_at <= range.to && seen.newest.at >= range.from)
+    seen.into_iter().filter(move |seen| seen.first_at <= range.to && seen.newest_at >= range.from)
 }
 
-fn seen(monitor: &Monitor, pod: &Source) -> Vec<Seen> {
+fn seen(monitor: &Monitor, pod: &Source, sort: SortBy) -> Vec<Seen> {
     let seen = monitor.store.node(&pod.node, |view| {
         view.series(EntityKind::Container)
             .filter(|series| series.parent() == Some(&pod.id))
@@ -90,7 +89,8 @@ fn seen(monitor: &Monitor, pod: &Source) -> Vec<Seen> {
                 id: series.id().clone(),
                 live: series.live(),
                 first_at: series.first_at(),
-                newest: series.latest().into(),
+                newest_at: series.last_at(),
+                rank: Reading::rank_of(&series, sort),
             })
             .collect()
     });
@@ -98,11 +98,11 @@ fn seen(monitor: &Monitor, pod: &Source) -> Vec<Seen> {
 }
 
 impl Container {
-    fn new(pod: &Pod, meta: Option<&ContainerMeta>, seen: Option<Seen>, sort: SortBy) -> Self {
+    fn new(pod: &Pod, meta: Option<&ContainerMeta>, seen: Option<Seen>) -> Self {
         let running = meta.is_some_and(|meta| meta.running);
-        let (id, live, newest) = match seen {
-            Some(seen) => (Some(seen.id), seen.live, seen.newest),
-            None => (None, running, Reading::empty(EntityKind::Container, now())),
+        let (id, live, rank) = match seen {
+            Some(seen) => (Some(seen.id), seen.live, seen.rank),
+            None => (None, running, None),
         };
         let known_id = id.as_ref().or_else(|| meta.and_then(|meta| meta.id.as_ref()));
         let facts = ContainerFacts::new(pod.identity(), known_id, !live, meta);
@@ -111,19 +111,18 @@ impl Container {
             kind: EntityKind::Container,
             id,
         });
-        Self {
-            source,
-            rank: newest.rank(sort),
-            newest_at: newest.at,
-            newest: ContainerSample::new(Arc::new(facts), &newest),
-        }
+        Self { source, facts, rank }
     }
 }
 
 impl Listed for Container {
-    fn key(&self) -> [&str; 3] {
-        let ContainerIdentity { container_name, container_id, .. } = &self.newest.facts.identity;
-        [container_name, container_id.as_deref().unwrap_or_default(), ""]
+    fn key(&self, part: usize) -> Cow<'_, str> {
+        let ContainerIdentity { container_name, container_id, .. } = &self.facts.identity;
+        Cow::Borrowed(match part {
+            0 => container_name,
+            1 => container_id.as_deref().unwrap_or_default(),
+            _ => "",
+        })
     }
 
     fn rank(&self) -> Option<f64> {
@@ -135,19 +134,25 @@ impl Entity for Container {
     type Identity = ContainerIdentity;
     type Sample = ContainerSample;
 
-    fn newest(self) -> ContainerSample {
-        self.newest
+    fn newest(self, monitor: &Monitor) -> Option<ContainerSample> {
+        let newest = self.source.and_then(|source| source.newest(monitor));
+        let newest = newest.unwrap_or_else(|| Reading::empty(EntityKind::Container, now()));
+        Some(ContainerSample::new(Arc::new(self.facts), &newest))
     }
 
-    fn over(self, span: &Span, monitor: &Monitor) -> Windowed<ContainerIdentity, ContainerSample> {
-        let readings =
-            self.source.as_ref().map(|source| source.readings(span, monitor)).unwrap_or_default();
-        let facts = self.newest.facts;
-        let identity = facts.identity.clone();
-        let past = Arc::new(facts.past());
-        let samples = with_facts(readings, span.range.to >= self.newest_at, facts, &past)
-            .map(|(reading, facts)| ContainerSample::new(facts, &reading))
-            .collect();
-        Windowed { identity, samples }
+    fn over<'a>(
+        self,
+        span: &'a Span,
+        monitor: &'a Monitor,
+    ) -> Windowed<ContainerIdentity, impl Iterator<Item = ContainerSample>> {
+        let Self { source, facts, .. } = self;
+        let newest_at = source.as_ref().and_then(|source| source.newest_at(monitor));
+        let reaches_newest = newest_at.is_none_or(|newest_at| span.range.to >= newest_at);
+        let readings = source.map(|source| source.readings(span, monitor));
+        let (identity, past) = (facts.identity.clone(), Arc::new(facts.past()));
+        let readings = readings.into_iter().flatten();
+        let samples = with_facts(readings, reaches_newest, Arc::new(facts), past)
+            .map(|(reading, facts)| ContainerSample::new(facts, &reading));
+        Windowed::new(identity, samples)
     }
 }

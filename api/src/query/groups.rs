@@ -1,13 +1,15 @@
 //! Finding namespaces, Deployments and other workloads: sums over pods, and what was pushed of the
 //! whole.
 
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
+
 use kubemonitor_inventory::{NamespaceMeta, PodSums, WorkloadKey, WorkloadKind, WorkloadMeta};
 use kubemonitor_model::{EntityId, EntityKind, UnixMillis};
 use kubemonitor_store::GroupSample;
 use serde::Serialize;
 
 use super::{
-    Listed, SortBy, Span, When,
+    Listed, Selection, SortBy, Span, When,
     entity::{Entity, Source, with_facts},
     steps,
 };
@@ -29,8 +31,8 @@ pub(crate) trait Grouping: Clone + Serialize + Send + 'static {
     /// What was read of the group, and what its pods claim.
     fn sample(self, reading: &GroupReading, claims: &PodSums) -> Self::Sample;
 
-    /// What a list is sorted by.
-    fn key(&self) -> [&str; 3];
+    /// A part of what a list is sorted by.
+    fn key(&self, part: usize) -> &str;
 }
 
 /// A group of pods that was found.
@@ -42,7 +44,6 @@ pub(crate) struct Group<I> {
     /// Where its rows are if somebody pushes them.
     pushed: Source,
     claims: PodSums,
-    newest: GroupReading,
     rank: Option<f64>,
 }
 
@@ -50,19 +51,22 @@ pub(crate) struct Group<I> {
 pub(crate) fn namespaces(
     monitor: &Monitor,
     when: When,
-    sort: SortBy,
-) -> Vec<Group<NamespaceIdentity>> {
+    selection: &mut Selection<Group<NamespaceIdentity>>,
+) {
+    let sort = selection.sorted_by();
     let known = monitor.inventory.namespaces();
-    let is_known = |name: &str| known.iter().any(|namespace| *namespace.name == *name);
-    let pushed: Vec<String> =
-        pushed(monitor, EntityKind::Namespace).into_iter().filter(|name| !is_known(name)).collect();
-    let known = known.iter().filter_map(|meta| {
-        let group = Group::of_namespace(monitor, &meta.name, Some(meta), sort);
+    let names: HashSet<&str> = known.iter().map(|namespace| &*namespace.name).collect();
+    let mut pushed = pushed(monitor, EntityKind::Namespace);
+    pushed.retain(|name| !names.contains(name.as_str()));
+    selection.extend(known.iter().filter_map(|meta| {
+        let (group, newest) = Group::of_namespace(monitor, &meta.name, Some(meta), sort);
         let there = is_there(meta.created_at, meta.ended_at, &meta.pods);
-        (there || group.reaches_into(when)).then_some(group)
-    });
-    let pushed = pushed.iter().map(|name| Group::of_namespace(monitor, name, None, sort));
-    known.chain(pushed.filter(|group| group.is_told(when))).collect()
+        (there || reaches_into(&newest, when)).then_some(group)
+    }));
+    selection.extend(pushed.iter().filter_map(|name| {
+        let (group, newest) = Group::of_namespace(monitor, name, None, sort);
+        is_told(&newest, when).then_some(group)
+    }));
 }
 
 /// The namespace of this name.
@@ -71,8 +75,8 @@ pub(crate) fn namespace(
     name: &str,
 ) -> Result<Group<NamespaceIdentity>, ApiError> {
     let meta = monitor.inventory.namespace(name);
-    let group = Group::of_namespace(monitor, name, meta.as_ref(), SortBy::Name);
-    if meta.is_none() && group.is_empty() {
+    let (group, newest) = Group::of_namespace(monitor, name, meta.as_ref(), SortBy::Name);
+    if meta.is_none() && is_empty(&newest) {
         return Err(ApiError::unknown("namespace", name));
     }
     Ok(group)
@@ -83,10 +87,10 @@ pub(crate) fn deployments(
     monitor: &Monitor,
     namespace: &str,
     when: When,
-    sort: SortBy,
-) -> Vec<Group<DeploymentIdentity>> {
+    selection: &mut Selection<Group<DeploymentIdentity>>,
+) {
     let is_deployment = |key: &WorkloadKey| key.kind == WorkloadKind::Deployment;
-    workloads_where(monitor, namespace, is_deployment, when, sort)
+    workloads_where(monitor, namespace, is_deployment, when, selection);
 }
 
 /// The workloads of a namespace.
@@ -94,9 +98,9 @@ pub(crate) fn workloads(
     monitor: &Monitor,
     namespace: &str,
     when: When,
-    sort: SortBy,
-) -> Vec<Group<WorkloadIdentity>> {
-    workloads_where(monitor, namespace, |_| true, when, sort)
+    selection: &mut Selection<Group<WorkloadIdentity>>,
+) {
+    workloads_where(monitor, namespace, |_| true, when, selection);
 }
 
 /// The Deployment of this name.
@@ -121,8 +125,8 @@ fn workload_as<I: Grouping + for<'a> From<&'a WorkloadKey>>(
     key: &WorkloadKey,
 ) -> Option<Group<I>> {
     let meta = monitor.inventory.workload(key);
-    let group = Group::of_workload(monitor, key, meta.as_ref(), SortBy::Name);
-    (meta.is_some() || !group.is_empty()).then_some(group)
+    let (group, newest) = Group::of_workload(monitor, key, meta.as_ref(), SortBy::Name);
+    (meta.is_some() || !is_empty(&newest)).then_some(group)
 }
 
 fn workloads_where<I: Grouping + for<'a> From<&'a WorkloadKey>>(
@@ -130,23 +134,27 @@ fn workloads_where<I: Grouping + for<'a> From<&'a WorkloadKey>>(
     namespace: &str,
     wanted: impl Fn(&WorkloadKey) -> bool,
     when: When,
-    sort: SortBy,
-) -> Vec<Group<I>> {
+    selection: &mut Selection<Group<I>>,
+) {
+    let sort = selection.sorted_by();
     let mut known = monitor.inventory.workloads(namespace);
     known.retain(|workload| wanted(&workload.key));
-    let is_known = |key: &WorkloadKey| known.iter().any(|workload| *workload.key == *key);
+    let keys: HashSet<&WorkloadKey> = known.iter().map(|workload| &*workload.key).collect();
+    let is_known = |key: &WorkloadKey| keys.contains(key);
     let pushed: Vec<WorkloadKey> = pushed(monitor, EntityKind::Workload)
         .iter()
         .filter_map(|id| joins::workload_named(id))
         .filter(|key| *key.namespace == *namespace && wanted(key) && !is_known(key))
         .collect();
-    let known = known.iter().filter_map(|meta| {
-        let group = Group::of_workload(monitor, &meta.key, Some(meta), sort);
+    selection.extend(known.iter().filter_map(|meta| {
+        let (group, newest) = Group::of_workload(monitor, &meta.key, Some(meta), sort);
         let there = is_there(meta.created_at, meta.ended_at, &meta.pods);
-        (there || group.reaches_into(when)).then_some(group)
-    });
-    let pushed = pushed.iter().map(|key| Group::of_workload(monitor, key, None, sort));
-    known.chain(pushed.filter(|group| group.is_told(when))).collect()
+        (there || reaches_into(&newest, when)).then_some(group)
+    }));
+    selection.extend(pushed.iter().filter_map(|key| {
+        let (group, newest) = Group::of_workload(monitor, key, None, sort);
+        is_told(&newest, when).then_some(group)
+    }));
 }
 
 /// Whether Kubernetes knows a namespace or a workload at present: by itself, or by pods that are there.
@@ -168,7 +176,7 @@ impl Group<NamespaceIdentity> {
         name: &str,
         meta: Option<&NamespaceMeta>,
         sort: SortBy,
-    ) -> Self {
+    ) -> (Self, GroupReading) {
         let identity = NamespaceIdentity { namespace: name.into() };
         let claims = meta.map(|meta| meta.pods).unwrap_or_default();
         let pushed = source(monitor, EntityKind::Namespace, joins::namespace_id(name));
@@ -182,7 +190,7 @@ impl<I: Grouping + for<'a> From<&'a WorkloadKey>> Group<I> {
         key: &WorkloadKey,
         meta: Option<&WorkloadMeta>,
         sort: SortBy,
-    ) -> Self {
+    ) -> (Self, GroupReading) {
         let claims = meta.map(|meta| meta.pods).unwrap_or_default();
         let pushed = source(monitor, EntityKind::Workload, joins::workload_id(key));
         Self::new(monitor, I::from(key), joins::workload_key(key), pushed, claims, sort)
@@ -190,10 +198,11 @@ impl<I: Grouping + for<'a> From<&'a WorkloadKey>> Group<I> {
 }
 
 fn source(monitor: &Monitor, kind: EntityKind, id: EntityId) -> Source {
-    Source { node: monitor.nowhere.clone(), kind, id }
+    Source { node: Arc::new(monitor.nowhere.clone()), kind, id }
 }
 
 impl<I: Grouping> Group<I> {
+    /// A group, and what was read of it last.
     fn new(
         monitor: &Monitor,
         identity: I,
@@ -201,37 +210,34 @@ impl<I: Grouping> Group<I> {
         pushed: Source,
         claims: PodSums,
         sort: SortBy,
-    ) -> Self {
+    ) -> (Self, GroupReading) {
         let newest = newest(monitor, &sums, &pushed);
-        Self { rank: newest.rank(sort), identity, sums, pushed, claims, newest }
+        (Self { rank: newest.rank(sort), identity, sums, pushed, claims }, newest)
     }
+}
 
-    /// Nothing of it is retained.
-    fn is_empty(&self) -> bool {
-        matches!(self.newest, GroupReading::Empty(_))
-    }
+/// Nothing of it is retained.
+fn is_empty(newest: &GroupReading) -> bool {
+    matches!(newest, GroupReading::Empty(_))
+}
 
-    /// It was measured in the span, if there is one.
-    fn reaches_into(&self, when: When) -> bool {
-        match when {
-            When::Newest => false,
-            When::Span(span) => !self.is_empty() && self.newest.at() >= span.range.from,
-        }
+/// It was measured in the span, if there is one.
+fn reaches_into(newest: &GroupReading, when: When) -> bool {
+    match when {
+        When::Newest => false,
+        When::Span(span) => !is_empty(newest) && newest.at() >= span.range.from,
     }
+}
 
-    /// The same of one that nobody but pushed samples tells of: they are all there is to it.
-    fn is_told(&self, when: When) -> bool {
-        self.reaches_into(when) || (when == When::Newest && !self.is_empty())
-    }
+/// Like [`reaches_into`], of one that nobody but pushed samples tells of: they are all there is to it.
+fn is_told(newest: &GroupReading, when: When) -> bool {
+    reaches_into(newest, when) || (when == When::Newest && !is_empty(newest))
 }
 
 /// What is pushed stands before the sum, for as long as somebody keeps pushing it.
 fn newest(monitor: &Monitor, sums: &str, pushed: &Source) -> GroupReading {
-    let pushed = monitor.store.node(&pushed.node, |view| {
-        let series = view.find(pushed.kind, &pushed.id)?;
-        Some((series.live(), Reading::from(series.latest())))
-    });
-    match (pushed.flatten(), monitor.store.group(sums)) {
+    let pushed = pushed.look(monitor, |series| (series.live(), Reading::from(series.latest())));
+    match (pushed, monitor.store.group(sums)) {
         (Some((true, reading)), _) | (Some((false, reading)), None) => {
             GroupReading::Pushed(reading.into())
         }
@@ -253,8 +259,8 @@ fn summed(monitor: &Monitor, sums: &str, span: &Span) -> Vec<GroupSample> {
 }
 
 impl<I: Grouping> Listed for Group<I> {
-    fn key(&self) -> [&str; 3] {
-        self.identity.key()
+    fn key(&self, part: usize) -> Cow<'_, str> {
+        Cow::Borrowed(self.identity.key(part))
     }
 
     fn rank(&self) -> Option<f64> {
@@ -266,23 +272,29 @@ impl<I: Grouping> Entity for Group<I> {
     type Identity = I;
     type Sample = I::Sample;
 
-    fn newest(self) -> I::Sample {
-        self.identity.sample(&self.newest, &self.claims)
+    fn newest(self, monitor: &Monitor) -> Option<I::Sample> {
+        let newest = newest(monitor, &self.sums, &self.pushed);
+        Some(self.identity.sample(&newest, &self.claims))
     }
 
-    fn over(self, span: &Span, monitor: &Monitor) -> Windowed<I, I::Sample> {
-        let pushed = self.pushed.readings(span, monitor);
-        let readings: Vec<GroupReading> = if pushed.is_empty() {
-            let sums = summed(monitor, &self.sums, span);
-            steps::sums(sums, span).into_iter().map(GroupReading::Sum).collect()
-        } else {
-            pushed.into_iter().map(|reading| GroupReading::Pushed(reading.into())).collect()
+    fn over<'a>(
+        self,
+        span: &'a Span,
+        monitor: &'a Monitor,
+    ) -> Windowed<I, impl Iterator<Item = I::Sample>> {
+        let newest_at = newest(monitor, &self.sums, &self.pushed).at();
+        let mut pushed = self.pushed.readings(span, monitor).peekable();
+        let sums = match pushed.peek() {
+            None => steps::sums(summed(monitor, &self.sums, span), span),
+            Some(_) => Vec::new(),
         };
-        let reaches_newest = span.range.to >= self.newest.at();
-        let samples = with_facts(readings, reaches_newest, self.claims, &PodSums::default())
-            .map(|(reading, claims)| self.identity.clone().sample(&reading, &claims))
-            .collect();
-        Windowed { identity: self.identity, samples }
+        let pushed = pushed.map(|reading| GroupReading::Pushed(reading.into()));
+        let readings = sums.into_iter().map(GroupReading::Sum).chain(pushed);
+        let reaches_newest = span.range.to >= newest_at;
+        let identity = self.identity.clone();
+        let samples = with_facts(readings, reaches_newest, self.claims, PodSums::default())
+            .map(move |(reading, claims)| identity.clone().sample(&reading, &claims));
+        Windowed::new(self.identity, samples)
     }
 }
 
@@ -293,8 +305,8 @@ impl Grouping for NamespaceIdentity {
         NamespaceSample::new(self, reading, claims)
     }
 
-    fn key(&self) -> [&str; 3] {
-        [&self.namespace, "", ""]
+    fn key(&self, part: usize) -> &str {
+        if part == 0 { &self.namespace } else { "" }
     }
 }
 
@@ -305,8 +317,8 @@ impl Grouping for DeploymentIdentity {
         DeploymentSample::new(self, reading, claims)
     }
 
-    fn key(&self) -> [&str; 3] {
-        [&self.deployment, "", ""]
+    fn key(&self, part: usize) -> &str {
+        if part == 0 { &self.deployment } else { "" }
     }
 }
 
@@ -317,7 +329,11 @@ impl Grouping for WorkloadIdentity {
         WorkloadSample::new(self, reading, claims)
     }
 
-    fn key(&self) -> [&str; 3] {
-        [&self.workload_name, &self.workload_kind, ""]
+    fn key(&self, part: usize) -> &str {
+        match part {
+            0 => &self.workload_name,
+            1 => &self.workload_kind,
+            _ => "",
+        }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use containers::containers_of;
 pub(crate) use entity::Entity;
 pub(crate) use groups::{deployment, deployments, namespace, namespaces, workload, workloads};
 pub(crate) use nodes::{known as known_node, node, nodes};
-pub(crate) use page::{Listed, PageParams, SortBy};
+pub(crate) use page::{Listed, PageParams, Selection, SortBy};
 pub(crate) use params::{Address, Asked, Params, Question, documented};
 pub(crate) use pods::{PodParams, Scope, find_pod, pods, top_pods};
 pub(crate) use time::{Span, TimeParams, When};

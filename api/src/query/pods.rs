@@ -1,6 +1,6 @@
 //! Finding pods: measured ones, and those Kubernetes says run.
 
-use std::{cell::OnceCell, collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use kubemonitor_inventory::{LabelSelector, Phase, PodMeta, WorkloadKey};
 use kubemonitor_model::{EntityId, EntityKind, NodeName, UnixMillis};
@@ -8,8 +8,8 @@ use kubemonitor_store::{NodeView, SeriesView, Usage};
 use utoipa::IntoParams;
 
 use super::{
-    Listed, SortBy, Span, When,
-    entity::{Entity, Source, with_facts},
+    Listed, Selection, SortBy, Span, When,
+    entity::{Entity, Source, text_of, with_facts},
     params::{Params, Question, documented},
 };
 use crate::{
@@ -64,27 +64,38 @@ pub(crate) enum Scope {
     Workload(WorkloadKey),
 }
 
-/// A pod that was found. What is said of it is put together when it is shown: of a large list most
-/// pods are not on the page.
+/// A pod that was found.
 #[derive(Debug)]
 pub(crate) struct Pod {
-    uid: Arc<str>,
     /// Where it was measured, else where Kubernetes says it is.
-    node: Option<NodeName>,
-    /// Who it is there; `None` while nothing was measured.
-    id: Option<EntityId>,
-    measured: Measured,
-    meta: Option<Arc<PodMeta>>,
-    newest: Reading,
+    node: Option<Arc<NodeName>>,
+    who: Who,
     rank: Option<f64>,
 }
 
-/// A pod's series at one moment, copied out of the store.
+/// Whom a pod is known by.
+#[derive(Debug)]
+enum Who {
+    /// Kubernetes has told of it, with the UID that its cgroup carries.
+    Told(Arc<PodMeta>),
+    /// It was measured under a UID that Kubernetes does not tell, or tells as another one's.
+    Measured(EntityId, Option<Arc<PodMeta>>),
+}
+
+/// A pod's series at one moment, as far as it says whether the pod belongs on a list.
 struct Seen {
     id: EntityId,
-    measured: Measured,
+    live: bool,
     first_at: UnixMillis,
-    newest: Reading,
+    newest_at: UnixMillis,
+    rank: Option<f64>,
+}
+
+/// What the store has of a pod at one moment.
+#[derive(Default)]
+struct Present {
+    measured: Measured,
+    newest: Option<Reading>,
 }
 
 /// The pods of a scope. Without a span those that run; with one, those that were there in it.
@@ -93,28 +104,28 @@ pub(crate) fn pods(
     scope: Scope,
     filter: &PodParams,
     when: When,
-    sort: SortBy,
-) -> Vec<Pod> {
-    let admitted = |node: Option<&NodeName>, meta: Option<&PodMeta>, seen: Option<&Seen>| {
-        filter.admits(node, meta) && is_there(meta, seen, when)
-    };
-    let mut found = Vec::new();
-    let mut add = |node: Option<&NodeName>, seen: Option<Seen>, meta: Option<Arc<PodMeta>>| {
-        if admitted(node, meta.as_deref(), seen.as_ref()) {
-            found.push(Pod::new(node, seen, meta, sort));
+    selection: &mut Selection<Pod>,
+) {
+    let sort = selection.sorted_by();
+    let mut add = |node: Option<&Arc<NodeName>>, seen: Option<Seen>, meta: Option<Arc<PodMeta>>| {
+        let name = node.map(|node| &**node);
+        if filter.admits(name, meta.as_deref()) && is_there(meta.as_deref(), seen.as_ref(), when) {
+            selection.extend(Pod::new(node, seen, meta));
         }
     };
     match filter.narrowed(scope) {
         Scope::Cluster => {
-            for node in monitor.nodes().iter().chain([&monitor.nowhere]) {
-                on_node(monitor, node, &mut add);
+            let nowhere = monitor.nowhere.clone();
+            for node in monitor.nodes().into_iter().chain([nowhere]) {
+                on_node(monitor, &Arc::new(node), sort, &mut add);
             }
         }
-        Scope::Node(node) => on_node(monitor, &node, &mut add),
-        Scope::Namespace(name) => of_group(monitor, monitor.inventory.pods_in(&name), &mut add),
-        Scope::Workload(key) => of_group(monitor, monitor.inventory.pods_of(&key), &mut add),
+        Scope::Node(node) => on_node(monitor, &Arc::new(node), sort, &mut add),
+        Scope::Namespace(name) => {
+            of_group(monitor, monitor.inventory.pods_in(&name), sort, &mut add);
+        }
+        Scope::Workload(key) => of_group(monitor, monitor.inventory.pods_of(&key), sort, &mut add),
     }
-    found
 }
 
 /// One more tells that there is another page; others stand in for those that have just ended.
@@ -148,16 +159,15 @@ pub(crate) fn top_pods(
     let mut found = Vec::new();
     for (node, pods) in by_node {
         let seen = monitor.store.node(&node, |view| {
-            let counts = ContainerCounts::new(view);
             let see = |(pod, meta): (_, Option<Arc<PodMeta>>)| {
-                let series = view.find(EntityKind::Pod, &pod)?;
-                Some((Seen::new(series, meta.as_deref(), &counts), meta))
+                Some((Seen::new(&view.find(EntityKind::Pod, &pod)?, sort), meta))
             };
             pods.into_iter().filter_map(see).collect::<Vec<_>>()
         });
+        let node = Arc::new(node);
         for (seen, meta) in seen.unwrap_or_default() {
             if is_there(meta.as_deref(), Some(&seen), when) {
-                found.push(Pod::new(Some(&node), Some(seen), meta, sort));
+                found.extend(Pod::new(Some(&node), Some(seen), meta));
             }
         }
     }
@@ -172,22 +182,21 @@ pub(crate) fn runs(pod: &PodMeta) -> bool {
 
 /// Whether a pod's processes go on although Kubernetes has forgotten it, as when it was deleted by
 /// force and its kubelet is down.
-fn outlives(meta: Option<&PodMeta>, seen: Option<&Seen>) -> bool {
+fn outlives(meta: Option<&PodMeta>, live: bool, newest_at: UnixMillis) -> bool {
     let ended_at = meta.and_then(|meta| meta.ended_at);
-    ended_at.zip(seen).is_some_and(|(ended_at, seen)| {
-        seen.measured.live && seen.newest.at.since(ended_at) > CLEARED_AFTER_MS
-    })
+    live && ended_at.is_some_and(|ended_at| newest_at.since(ended_at) > CLEARED_AFTER_MS)
 }
 
 fn is_there(meta: Option<&PodMeta>, seen: Option<&Seen>, when: When) -> bool {
-    let live = seen.is_some_and(|seen| seen.measured.live);
+    let live = seen.is_some_and(|seen| seen.live);
+    let outlives = seen.is_some_and(|seen| outlives(meta, seen.live, seen.newest_at));
     let running = match meta {
         // Its collector may have fallen silent; Kubernetes knows better.
-        Some(meta) if meta.phase.is_some() => runs(meta) || outlives(Some(meta), seen),
+        Some(meta) if meta.phase.is_some() => runs(meta) || outlives,
         _ => live,
     };
     let overlaps = |span: Span| {
-        seen.is_some_and(|seen| seen.first_at <= span.range.to && seen.newest.at >= span.range.from)
+        seen.is_some_and(|seen| seen.first_at <= span.range.to && seen.newest_at >= span.range.from)
     };
     match when {
         When::Newest => running,
@@ -195,19 +204,16 @@ fn is_there(meta: Option<&PodMeta>, seen: Option<&Seen>, when: When) -> bool {
     }
 }
 
-type Add<'a> = dyn FnMut(Option<&NodeName>, Option<Seen>, Option<Arc<PodMeta>>) + 'a;
+type Add<'a> = dyn FnMut(Option<&Arc<NodeName>>, Option<Seen>, Option<Arc<PodMeta>>) + 'a;
 
 /// Pods a node's collector saw, and those that Kubernetes says are there and it did not see.
-fn on_node(monitor: &Monitor, node: &NodeName, add: &mut Add<'_>) {
+fn on_node(monitor: &Monitor, node: &Arc<NodeName>, sort: SortBy, add: &mut Add<'_>) {
     let metas = monitor.inventory.pods_on(node.as_str());
     let mut metas: HashMap<EntityId, Arc<PodMeta>> =
         metas.into_iter().map(|meta| (meta.uid.clone(), meta)).collect();
     let seen = monitor.store.node(node, |view| {
-        let counts = ContainerCounts::new(view);
-        let see = |series: SeriesView<'_>| {
-            Seen::new(series, metas.get(series.id()).map(|meta| &**meta), &counts)
-        };
-        view.series(EntityKind::Pod).map(see).collect::<Vec<_>>()
+        let pods = view.series(EntityKind::Pod);
+        pods.map(|series| Seen::new(&series, sort)).collect::<Vec<_>>()
     });
     for seen in seen.unwrap_or_default() {
         let meta = metas.remove(&seen.id).or_else(|| monitor.inventory.pod_by_uid(&seen.id));
@@ -222,73 +228,62 @@ fn on_node(monitor: &Monitor, node: &NodeName, add: &mut Add<'_>) {
 }
 
 /// Pods that Kubernetes says belong together, wherever they were seen.
-fn of_group(monitor: &Monitor, metas: Vec<Arc<PodMeta>>, add: &mut Add<'_>) {
+fn of_group(monitor: &Monitor, metas: Vec<Arc<PodMeta>>, sort: SortBy, add: &mut Add<'_>) {
     let mut by_node: HashMap<NodeName, Vec<Arc<PodMeta>>> = HashMap::new();
     for meta in metas {
         if let Some(node) = monitor.store.locate(&meta.uid) {
             by_node.entry(node).or_default().push(meta);
         } else {
             let bound_to = meta.node.as_deref().and_then(|node| node.parse().ok());
-            add(bound_to.as_ref(), None, Some(meta));
+            add(bound_to.map(Arc::new).as_ref(), None, Some(meta));
         }
     }
     for (node, metas) in by_node {
         let seen = monitor.store.node(&node, |view| {
-            let counts = ContainerCounts::new(view);
             let see = |meta: &Arc<PodMeta>| {
-                let series = view.find(EntityKind::Pod, &meta.uid)?;
-                Some(Seen::new(series, Some(meta), &counts))
+                Some(Seen::new(&view.find(EntityKind::Pod, &meta.uid)?, sort))
             };
             metas.iter().map(see).collect::<Vec<_>>()
         });
         let seen = seen.unwrap_or_default().into_iter().chain(std::iter::repeat_with(|| None));
+        let node = Arc::new(node);
         for (meta, seen) in metas.into_iter().zip(seen) {
             add(Some(&node), seen, Some(meta));
         }
     }
 }
 
-/// How many containers of each pod are there, counted once somebody asks: Kubernetes tells of most
-/// pods.
-struct ContainerCounts<'a> {
-    view: &'a NodeView<'a>,
-    counted: OnceCell<HashMap<&'a EntityId, u64>>,
-}
-
-impl<'a> ContainerCounts<'a> {
-    fn new(view: &'a NodeView<'a>) -> Self {
-        Self { view, counted: OnceCell::new() }
-    }
-
-    fn of(&self, pod: &EntityId) -> Option<u64> {
-        let counted = self.counted.get_or_init(|| {
-            let mut counts = HashMap::new();
-            let live = self.view.series(EntityKind::Container).filter(SeriesView::live);
-            for pod in live.filter_map(|series| series.parent()) {
-                *counts.entry(pod).or_default() += 1;
-            }
-            counts
-        });
-        counted.get(pod).copied()
-    }
+/// How many containers of a pod are there.
+fn containers_in(view: &NodeView<'_>, pod: &EntityId) -> Option<u64> {
+    let live = view.series(EntityKind::Container).filter(SeriesView::live);
+    let count = live.filter(|series| series.parent() == Some(pod)).count() as u64;
+    (count > 0).then_some(count)
 }
 
 impl Seen {
-    /// What the store has of a pod. Containers are counted where Kubernetes does not tell of them.
-    fn new(series: SeriesView<'_>, meta: Option<&PodMeta>, counts: &ContainerCounts<'_>) -> Self {
-        let told = meta.is_some_and(|meta| !meta.containers.is_empty());
-        let containers = if told { None } else { counts.of(series.id()) };
+    fn new(series: &SeriesView<'_>, sort: SortBy) -> Self {
         Self {
             id: series.id().clone(),
-            measured: Measured {
-                live: series.live(),
-                outlives: false,
-                qos: series.qos(),
-                containers,
-            },
+            live: series.live(),
             first_at: series.first_at(),
-            newest: series.latest().into(),
+            newest_at: series.last_at(),
+            rank: Reading::rank_of(series, sort),
         }
+    }
+}
+
+impl Present {
+    /// What the store has of a pod. Containers are counted where Kubernetes does not tell of them.
+    fn new(view: &NodeView<'_>, uid: &EntityId, meta: Option<&PodMeta>) -> Option<Self> {
+        let series = view.find(EntityKind::Pod, uid)?;
+        let told = meta.is_some_and(|meta| !meta.containers.is_empty());
+        let measured = Measured {
+            live: series.live(),
+            outlives: outlives(meta, series.live(), series.last_at()),
+            qos: series.qos(),
+            containers: if told { None } else { containers_in(view, uid) },
+        };
+        Some(Self { measured, newest: Some(series.latest().into()) })
     }
 }
 
@@ -305,19 +300,18 @@ pub(crate) fn find_pod(
         None => monitor.inventory.pod_by_uid(&EntityId::parse(name)).filter(|pod| chosen(pod)),
     };
     let uid = meta.as_ref().map_or_else(|| EntityId::parse(name), |meta| meta.uid.clone());
-    let node = monitor.store.locate(&uid);
+    let node = monitor.store.locate(&uid).map(Arc::new);
     let seen = node.as_ref().and_then(|node| {
-        monitor.store.node(node, |view| {
-            let series = view.find(EntityKind::Pod, &uid)?;
-            Some(Seen::new(series, meta.as_deref(), &ContainerCounts::new(view)))
-        })
+        let see = |view: &NodeView<'_>| {
+            Some(Seen::new(&view.find(EntityKind::Pod, &uid)?, SortBy::Name))
+        };
+        monitor.store.node(node, see)
     });
-    match (seen.flatten(), meta) {
-        (None, None) => Err(ApiError::unknown("pod", name)),
-        // Its namespace is not known, so it is not known to be in the one asked for.
-        (Some(_), None) if namespace.is_some() => Err(ApiError::unknown("pod", name)),
-        (seen, meta) => Ok(Pod::new(node.as_ref(), seen, meta, SortBy::Name)),
-    }
+    let seen = seen.flatten();
+    // Where its namespace is not known, it is not known to be in the one asked for.
+    let is_known = meta.is_some() || (seen.is_some() && namespace.is_none());
+    let pod = Pod::new(node.as_ref(), seen, meta).filter(|_| is_known);
+    pod.ok_or_else(|| ApiError::unknown("pod", name))
 }
 
 fn meta_named(
@@ -365,50 +359,68 @@ impl PodParams {
 }
 
 impl Pod {
+    /// A pod that was seen, or that Kubernetes tells of; `None` of one that is neither.
     fn new(
-        node: Option<&NodeName>,
+        node: Option<&Arc<NodeName>>,
         seen: Option<Seen>,
         meta: Option<Arc<PodMeta>>,
-        sort: SortBy,
-    ) -> Self {
-        let outlives = outlives(meta.as_deref(), seen.as_ref());
-        let (id, measured, newest) = match seen {
-            Some(seen) => (Some(seen.id), seen.measured, seen.newest),
-            None => (None, Measured::default(), Reading::empty(EntityKind::Pod, now())),
+    ) -> Option<Self> {
+        let rank = seen.as_ref().and_then(|seen| seen.rank);
+        let who = match (seen, meta) {
+            (Some(seen), Some(meta)) if seen.id == meta.uid => Who::Told(meta),
+            (Some(seen), meta) => Who::Measured(seen.id, meta),
+            (None, meta) => Who::Told(meta?),
         };
-        let uid = id.as_ref().or(meta.as_ref().map(|meta| &meta.uid));
-        let uid = uid.expect("a pod was seen or is known").to_string().into();
-        let (node, measured) = (node.cloned(), Measured { outlives, ..measured });
-        Self { uid, node, id, measured, meta, rank: newest.rank(sort), newest }
+        Some(Self { node: node.cloned(), who, rank })
     }
 
     /// Who it is.
     pub(crate) fn identity(&self) -> PodIdentity {
-        let node = self.node.as_ref().filter(|node| !is_nowhere(node));
-        PodIdentity::new(&self.uid, node.map(NodeName::as_str), self.meta())
+        let node = self.node.as_deref().filter(|node| !is_nowhere(node));
+        let uid: Arc<str> = self.uid().to_string().into();
+        PodIdentity::new(&uid, node.map(NodeName::as_str), self.meta())
     }
 
-    /// Where its rows are; `None` while nothing was measured.
+    /// Where its rows are, if there are any; `None` where it is on no node.
     pub(super) fn source(&self) -> Option<Source> {
-        let (node, id) = (self.node.clone()?, self.id.clone()?);
-        Some(Source { node, kind: EntityKind::Pod, id })
+        let node = self.node.clone()?;
+        Some(Source { node, kind: EntityKind::Pod, id: self.uid().clone() })
     }
 
     /// What Kubernetes says of it.
     pub(super) fn meta(&self) -> Option<&PodMeta> {
-        self.meta.as_deref()
+        match &self.who {
+            Who::Told(meta) => Some(meta),
+            Who::Measured(_, meta) => meta.as_deref(),
+        }
     }
 
-    fn facts(&self) -> PodFacts {
-        PodFacts::new(self.identity(), self.measured, self.meta())
+    fn uid(&self) -> &EntityId {
+        match &self.who {
+            Who::Told(meta) => &meta.uid,
+            Who::Measured(uid, _) => uid,
+        }
+    }
+
+    fn present(&self, monitor: &Monitor) -> Present {
+        let look = |view: &NodeView<'_>| Present::new(view, self.uid(), self.meta());
+        let node = self.node.as_deref();
+        node.and_then(|node| monitor.store.node(node, look)?).unwrap_or_default()
+    }
+
+    fn facts(&self, measured: Measured) -> PodFacts {
+        PodFacts::new(self.identity(), measured, self.meta())
     }
 }
 
 impl Listed for Pod {
-    fn key(&self) -> [&str; 3] {
-        let (name, namespace) =
-            self.meta().map_or((&*self.uid, ""), |meta| (&*meta.name, &*meta.namespace));
-        [name, namespace, &self.uid]
+    fn key(&self, part: usize) -> Cow<'_, str> {
+        match (part, self.meta()) {
+            (0, Some(meta)) => Cow::Borrowed(&meta.name),
+            (1, Some(meta)) => Cow::Borrowed(&meta.namespace),
+            (1, None) => Cow::Borrowed(""),
+            _ => text_of(self.uid()),
+        }
     }
 
     fn rank(&self) -> Option<f64> {
@@ -420,19 +432,28 @@ impl Entity for Pod {
     type Identity = PodIdentity;
     type Sample = PodSample;
 
-    fn newest(self) -> PodSample {
-        PodSample::new(Arc::new(self.facts()), &self.newest)
+    fn newest(self, monitor: &Monitor) -> Option<PodSample> {
+        let Present { measured, newest } = self.present(monitor);
+        let newest = match newest {
+            Some(newest) => newest,
+            None if self.meta().is_some() => Reading::empty(EntityKind::Pod, now()),
+            None => return None,
+        };
+        Some(PodSample::new(Arc::new(self.facts(measured)), &newest))
     }
 
-    fn over(self, span: &Span, monitor: &Monitor) -> Windowed<PodIdentity, PodSample> {
-        let source = self.source();
-        let readings = source.map(|source| source.readings(span, monitor)).unwrap_or_default();
-        let facts = Arc::new(self.facts());
-        let identity = facts.identity.clone();
-        let past = Arc::new(facts.past());
-        let samples = with_facts(readings, span.range.to >= self.newest.at, facts, &past)
-            .map(|(reading, facts)| PodSample::new(facts, &reading))
-            .collect();
-        Windowed { identity, samples }
+    fn over<'a>(
+        self,
+        span: &'a Span,
+        monitor: &'a Monitor,
+    ) -> Windowed<PodIdentity, impl Iterator<Item = PodSample>> {
+        let Present { measured, newest } = self.present(monitor);
+        let facts = Arc::new(self.facts(measured));
+        let (identity, past) = (facts.identity.clone(), Arc::new(facts.past()));
+        let reaches_newest = newest.is_none_or(|newest| span.range.to >= newest.at);
+        let readings = self.source().map(|source| source.readings(span, monitor));
+        let samples = with_facts(readings.into_iter().flatten(), reaches_newest, facts, past)
+            .map(|(reading, facts)| PodSample::new(facts, &reading));
+        Windowed::new(identity, samples)
     }
 }
