@@ -64,6 +64,7 @@ fn write_down(monitor: &Monitor, pods: &[Arc<PodMeta>]) {
     if let Err(error) = names.note(pods, || monitor.inventory.pods()) {
         tracing::warn!(%error, "the names of pods are not kept on disk at present");
     }
+    monitor.store.note_bytes_beside(names.bytes());
 }
 
 fn sweep(monitor: &Monitor) {

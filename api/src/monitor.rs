@@ -107,6 +107,7 @@ impl Monitor {
                 let (names, pods) = names?;
                 let folder = disk.folder.display();
                 tracing::info!(%folder, blocks, entries, pods, "read back");
+                store.note_bytes_beside(names.bytes());
                 (store, Some(Mutex::new(names)))
             }
             None => (Store::new(*limits), None),

@@ -31,7 +31,8 @@ fn folders(cgroup: &str, mountinfo: &str) -> Vec<PathBuf> {
             // In a namespace of its own, a container sees its cgroup's path as `/`, and without one
             // what is mounted is the folder of the path that it sees.
             let below = Path::new(path).strip_prefix(root).unwrap_or(Path::new(""));
-            let own = Path::new(point).join(below.strip_prefix("/").unwrap_or(below));
+            let below = below.strip_prefix("/").unwrap_or(below);
+            let own: PathBuf = Path::new(point).components().chain(below.components()).collect();
             let above = own.ancestors().take_while(|folder| folder.starts_with(point));
             folders.extend(above.map(Path::to_owned));
         }

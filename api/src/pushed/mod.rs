@@ -216,7 +216,6 @@ mod tests {
             ("x", "2026-01-31"),
             ("2999-01-01T00:00:00Z", "set the clocks"),
             ("0000-01-01T00:00:00Z", "samples are kept from"),
-            ("-009999-01-01T00:00:00Z", "samples are kept from"),
             (ago(3700).as_str(), "samples are kept from"),
             ("x".repeat(5000).as_str(), "2026-01-31"),
         ] {

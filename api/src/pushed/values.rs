@@ -105,10 +105,13 @@ fn whole(field: &'static str, value: Option<&Number>, most: u64) -> Result<Optio
     if let Some(whole) = value.as_u64() {
         return if whole <= most { Ok(Some(whole)) } else { Err(beyond(field, value, most)) };
     }
-    // What is larger than any whole number here is larger than its neighbour among fractions too.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is checked")]
-    let rounded = number(field, Some(value), most as f64)?.map(|number| number.round() as u64);
-    Ok(rounded.map(|rounded| rounded.min(most)))
+    match value.as_f64() {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked here")]
+        Some(number) if (0.0..=most as f64).contains(&number) => {
+            Ok(Some((number.round() as u64).min(most)))
+        }
+        _ => Err(beyond(field, value, most)),
+    }
 }
 
 /// A number from 0 to `most`.

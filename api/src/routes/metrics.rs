@@ -40,6 +40,7 @@ fn text(monitor: &Monitor) -> String {
     say("store_rows", "gauge", "Rows held: one per entity and tick.", stats.rows as u64);
     say("store_samples", "gauge", "Values held.", stats.samples as u64);
     say("store_bytes", "gauge", "Memory the values take, in bytes.", stats.bytes as u64);
+    say("store_sums_bytes", "gauge", "Memory sums over pods take, in bytes.", stats.sums_bytes as u64);
     say("ingested_samples_total", "counter", "Values taken in.", stats.ingested_samples);
     say("late_samples_total", "counter", "Values that came late.", stats.late_samples);
     say("duplicate_frames_total", "counter", "Frames that were there.", stats.duplicate_ticks);

@@ -137,6 +137,8 @@ pub struct Stats {
     pub samples: usize,
     /// Memory all that takes, in bytes.
     pub bytes: usize,
+    /// Memory that sums, and who counts in which, take beside it.
+    pub sums_bytes: usize,
     /// Values taken in since the start.
     pub ingested_samples: u64,
     /// Those of them that came late.
@@ -211,6 +213,13 @@ impl Store {
         self.members.roll_all_groups();
         self.roll_groups(heard);
         disk.close_sealed(sequence);
+    }
+
+    /// Notes how many bytes others keep in the data directory: they count in what it may take.
+    pub fn note_bytes_beside(&self, bytes: u64) {
+        if let Some(disk) = self.members.disk() {
+            disk.note_beside(bytes);
+        }
     }
 
     /// How the data directory is doing, if there is one.
@@ -424,7 +433,7 @@ impl Store {
             stats.samples += held.samples;
             stats.bytes += held.bytes;
         }
-        stats.bytes += self.members.memory_bytes();
+        stats.sums_bytes = self.members.memory_bytes();
         stats
     }
 

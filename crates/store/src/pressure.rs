@@ -21,7 +21,8 @@ impl Store {
 
     /// Memory that entities, samples and sums take, in bytes. Looks at all of them.
     pub fn bytes(&self) -> usize {
-        self.stats().bytes
+        let stats = self.stats();
+        stats.bytes + stats.sums_bytes
     }
 
     /// Lets the oldest samples go, as they were measured, and the oldest sums, until no more than so
