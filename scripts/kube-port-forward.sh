@@ -47,32 +47,58 @@ kube --namespace "$namespace" get service monitor-api >/dev/null 2>&1 ||
 
 # Ctrl-C is how this ends.
 stop() {
-  [[ -z ${forward:-} ]] || end_process "$forward"
+  end_forward
   printf '\n'
   ok "the port-forward has ended"
   exit 0
 }
 trap stop INT TERM
 
-pause=1
+end_forward() {
+  [[ -z ${forward:-} ]] || end_process "$forward"
+  forward=''
+}
+
+# The pod that serves now: ready, and not about to end. Nothing where there is none.
+serving_pod() {
+  kube --namespace "$namespace" get pods --selector app=monitor-api --output json 2>/dev/null | jq --raw-output '
+    [.items[] | select(.metadata.deletionTimestamp == null
+      and any(.status.conditions[]?; .type == "Ready" and .status == "True")).metadata.name] | first // empty'
+}
+
+# kubectl itself notices that a pod has gone only when somebody asks, and that request is lost. So the pod is
+# looked at every second, and left for the next one as soon as it is told to end.
+shown='' pause=1
 while :; do
+  pod=$(serving_pod)
+  if [[ -z $pod ]]; then
+    [[ $shown == waiting ]] || info "no pod of monitor-api is ready; waiting for one"
+    shown=waiting
+    sleep 1
+    continue
+  fi
   started=$SECONDS
-  kubectl --namespace "$namespace" port-forward service/monitor-api "$port:80" >"$work/forward" 2>&1 &
+  kubectl --namespace "$namespace" port-forward "pod/$pod" "$port:8080" >"$work/forward" 2>&1 &
   forward=$!
-  # kubectl notices a pod that is gone only when somebody asks.
   while kill -0 "$forward" 2>/dev/null; do
-    if [[ -z ${shown:-} ]] && grep -q '^Forwarding' "$work/forward"; then
-      info "http://localhost:$port is the cluster's kubemonitor (namespace $namespace); Ctrl-C ends it"
-      shown=yes
+    if [[ $shown != "$pod" ]] && grep -q '^Forwarding' "$work/forward"; then
+      info "http://localhost:$port is the cluster's kubemonitor (namespace $namespace, pod $pod); Ctrl-C ends it"
+      shown=$pod
     fi
     sleep 1
+    now=$(serving_pod)
+    # Empty also while the Kubernetes API is away, which is no reason to let go of a pod that answers.
+    [[ -z $now || $now == "$pod" ]] || break
   done
+  if kill -0 "$forward" 2>/dev/null; then
+    end_forward
+    continue
+  fi
   wait "$forward" 2>/dev/null || true
   forward=''
+  ! grep -q 'unable to listen' "$work/forward" || die "port $port is in use on this machine; choose another with --port"
   ((SECONDS - started < 30)) || pause=1
   warn "the connection broke: $(tail -1 "$work/forward"); once more in $pause s"
-  ! grep -q 'unable to listen' "$work/forward" || die "port $port is in use on this machine; choose another with --port"
-  shown=''
   sleep "$pause"
   pause=$((pause * 2 > 15 ? 15 : pause * 2))
 done

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# CPU and memory agree with every node's kubelet: CPU to 10 % or 10 millicores, memory to 5 %.
+# CPU and memory agree with every node's kubelet: CPU to 10 % or 10 millicores, memory to 5 % or a
+# quarter MiB.
 # shellcheck source=tests/e2e/lib/check.sh
 source "$E2E_HERE/lib/check.sh"
 

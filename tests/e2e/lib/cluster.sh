@@ -15,12 +15,18 @@ rolled_out() { in_own rollout status --timeout 300s "$1" >/dev/null; }
 
 nodes() { kubectl get nodes --output name | cut --delimiter / --fields 2; }
 
-# summaries FILE: what every node's kubelet says of itself and its pods, as one JSON array.
+# summaries FILE: what every node's kubelet says of itself and its pods, as one JSON array. Fails with the
+# node's name where one says nothing.
 summaries() {
-  local node
+  local node summary all=()
   for node in $(nodes); do
-    kubectl get --raw "/api/v1/nodes/$node/proxy/stats/summary"
-  done | jq --slurp . >"$1"
+    if ! summary=$(kubectl get --raw "/api/v1/nodes/$node/proxy/stats/summary" 2>&1); then
+      echo "FAILED: node $node gives no summary: $summary" >&2
+      return 1
+    fi
+    all+=("$summary")
+  done
+  printf '%s\n' "${all[@]}" | jq --slurp . >"$1"
 }
 
 # The label by which node $1 is chosen, where a pod may run on it without tolerating anything.

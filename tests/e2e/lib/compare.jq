@@ -8,8 +8,9 @@ def seconds:
 def cpu_is_close($theirs; $ours):
   $ours != null and ($ours - $theirs | fabs) <= ([10, 0.10 * $theirs] | max);
 
+# A page cache of a few pages comes and goes between two looks: what is below 4 MiB may differ by a quarter MiB.
 def memory_is_close($theirs; $ours):
-  $ours != null and ($ours - $theirs | fabs) <= 0.05 * $theirs;
+  $ours != null and ($ours - $theirs | fabs) <= ([262144, 0.05 * $theirs] | max);
 
 # Samples of one entity: the CPU used from $from to $to, in millicores. Each sample tells of the time since
 # the one before it. null where the samples do not cover that time.
