@@ -1,6 +1,6 @@
 //! Memory for answers in the making: of a large list, what was found is held until it is written.
 
-use std::{num::NonZero, sync::Arc, thread::available_parallelism};
+use std::{num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -10,6 +10,11 @@ use crate::{errors::ApiError, limits::enter};
 const MOST_KIB: u64 = 160 << 10;
 /// The share of the process's memory that they may hold where it is not.
 const SHARE: u64 = 4;
+
+/// How long a list waits for its turn: it holds nothing meanwhile, and each takes a fraction of a second.
+const TURN_PATIENCE: Duration = Duration::from_secs(30);
+/// How long it waits for room for what was found.
+const ROOM_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How much memory answers in the making may hold.
 #[derive(Clone, Debug)]
@@ -35,14 +40,15 @@ impl AnswerMemory {
 
     /// A turn to look for what is on a page of a list: one for each processor.
     pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        enter(&self.turns, 1, || "other lists are being looked through".to_owned()).await
+        let busy = || "other lists are being looked through".to_owned();
+        enter(&self.turns, 1, TURN_PATIENCE, busy).await
     }
 
     /// Room for what was found, of so many bytes. More than there is takes all.
     pub(crate) async fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(self.kib).clamp(1, self.kib);
         let busy = || format!("answers in the making hold {} MiB", self.kib >> 10);
-        enter(&self.room, kib, busy).await
+        enter(&self.room, kib, ROOM_PATIENCE, busy).await
     }
 }
 

@@ -164,6 +164,8 @@ pub(crate) struct Selection<T> {
     after: Option<Cursor>,
     limit: usize,
     found: Vec<T>,
+    /// The hint of the last item that the page was cut to: what comes after it is not on the page.
+    bound: Option<u128>,
 }
 
 /// Found items beyond the page that are held before it is cut: sorting for each one would take long.
@@ -173,7 +175,7 @@ impl PageParams {
     /// A page on which nothing is yet.
     pub(crate) fn selection<T: Listed>(self) -> Selection<T> {
         let limit = self.limit.map_or(usize::MAX, |limit| limit as usize);
-        Selection { sort: self.order(), after: self.after, limit, found: Vec::new() }
+        Selection { sort: self.order(), after: self.after, limit, found: Vec::new(), bound: None }
     }
 }
 
@@ -186,7 +188,9 @@ impl<T: Listed> Selection<T> {
     /// Puts an item on the page, if that is where it belongs as far as is known.
     pub(crate) fn add(&mut self, item: T) {
         let sort = self.sort;
-        if self.after.as_ref().is_some_and(|after| sort.compare(&item, after).is_le()) {
+        if self.bound.is_some_and(|bound| sort.hint(&item) > bound)
+            || self.after.as_ref().is_some_and(|after| sort.compare(&item, after).is_le())
+        {
             return;
         }
         self.found.push(item);
@@ -194,6 +198,7 @@ impl<T: Listed> Selection<T> {
         let kept = self.limit.saturating_add(1);
         if self.found.len() >= kept.saturating_mul(2).saturating_add(SLACK) {
             self.keep_first(kept);
+            self.bound = self.found.last().map(|last| sort.hint(last));
         }
     }
 

@@ -45,8 +45,8 @@ pub(crate) async fn list<E: Entity>(
     find: impl FnOnce(&Monitor, When, &mut Selection<E>) -> Result<(), ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let when = time.meant(now(), monitor.reach);
-    let permit = monitor.answering.enter().await?;
     let turn = monitor.answer_memory.turn().await?;
+    let permit = monitor.answering.enter().await?;
     let runtime = Handle::current();
     written(permit, move || {
         let mut selection = page.selection();
