@@ -107,7 +107,11 @@ impl Guard {
         if self.is_full.swap(is_full, Ordering::Relaxed) != is_full {
             let (resident_mib, limit_mib) = (resident >> 20, limit >> 20);
             if is_full {
-                tracing::warn!(resident_mib, limit_mib, "memory is full: no new entities are taken");
+                tracing::warn!(
+                    resident_mib,
+                    limit_mib,
+                    "memory is full: no new entities are taken"
+                );
             } else {
                 tracing::info!(resident_mib, limit_mib, "new entities are taken again");
             }
@@ -187,9 +191,11 @@ mod tests {
 
     #[test]
     fn near_the_limit_no_new_entities_are_taken() {
-        let (guard, store) = (Guard::new(Some(LIMIT)), Store::new(Default::default()));
+        let (guard, store) =
+            (Guard::new(Some(LIMIT)), Store::new(kubemonitor_store::Settings::default()));
         let mut shedding = Shedding::default();
-        for (resident, is_full) in [(LIMIT / 2, false), (LIMIT / 100 * 95, true), (LIMIT / 2, false)]
+        for (resident, is_full) in
+            [(LIMIT / 2, false), (LIMIT / 100 * 95, true), (LIMIT / 2, false)]
         {
             guard.look(&store, resident, LIMIT, &mut shedding);
             assert_eq!(guard.status().is_full, is_full);

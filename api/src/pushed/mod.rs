@@ -145,7 +145,9 @@ impl PushedSample {
         let oldest = now.minus(millis(retention));
         if at < oldest {
             let oldest = Timestamp(oldest);
-            return Err(refused(format!("samples are kept from {oldest} on: give one of then or later")));
+            return Err(refused(format!(
+                "samples are kept from {oldest} on: give one of then or later"
+            )));
         }
         Ok(at)
     }

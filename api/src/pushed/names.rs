@@ -62,11 +62,9 @@ pub(crate) fn agreed(
 ) -> Result<(), ApiError> {
     match body {
         None => Err(missing(field)),
-        Some(body) if body != path => Err(ApiError::Disagreement {
-            field,
-            path: shown(path),
-            body: shown(body),
-        }),
+        Some(body) if body != path => {
+            Err(ApiError::Disagreement { field, path: shown(path), body: shown(body) })
+        }
         Some(body) => name(field, of, body),
     }
 }
@@ -80,7 +78,10 @@ pub(crate) fn name(field: &'static str, of: Named, text: &str) -> Result<(), Api
 }
 
 /// A name that has to be given.
-pub(crate) fn required<'a>(field: &'static str, value: Option<&'a str>) -> Result<&'a str, ApiError> {
+pub(crate) fn required<'a>(
+    field: &'static str,
+    value: Option<&'a str>,
+) -> Result<&'a str, ApiError> {
     value.ok_or_else(|| missing(field))
 }
 

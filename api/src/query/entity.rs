@@ -109,7 +109,7 @@ impl Iterator for Parts<'_> {
 
     fn next(&mut self) -> Option<Vec<Sample>> {
         let range = self.left.take().filter(|range| range.from <= range.to)?;
-        let Some(step_ms) = self.resolution.step_ms() else { return self.from_memory(range) };
+        let Some(step_ms) = self.resolution.step_ms() else { return self.read_memory(range) };
         let buckets = i64::try_from(READ_AT_ONCE).unwrap_or(i64::MAX);
         let to = UnixMillis(range.from.0.saturating_add(step_ms * buckets)).min(range.to);
         let Source { node, kind, id } = &self.source;
@@ -122,14 +122,14 @@ impl Iterator for Parts<'_> {
             Err(error) => {
                 tracing::error!(%error, "history on disk cannot be read; memory answers alone");
                 self.resolution = Resolution::Full;
-                self.from_memory(range)
+                self.read_memory(range)
             }
         }
     }
 }
 
 impl Parts<'_> {
-    fn from_memory(&mut self, range: TimeRange) -> Option<Vec<Sample>> {
+    fn read_memory(&mut self, range: TimeRange) -> Option<Vec<Sample>> {
         let (samples, rest) =
             self.source.look(self.monitor, |series| series.window_part(range, READ_AT_ONCE))?;
         self.left = rest;

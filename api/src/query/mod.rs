@@ -2,6 +2,7 @@
 //! the store and the inventory.
 
 mod containers;
+mod cursor;
 mod entity;
 mod gauges;
 mod groups;

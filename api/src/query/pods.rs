@@ -302,9 +302,8 @@ pub(crate) fn find_pod(
     let uid = meta.as_ref().map_or_else(|| EntityId::parse(name), |meta| meta.uid.clone());
     let node = monitor.store.locate(&uid).map(Arc::new);
     let seen = node.as_ref().and_then(|node| {
-        let see = |view: &NodeView<'_>| {
-            Some(Seen::new(&view.find(EntityKind::Pod, &uid)?, SortBy::Name))
-        };
+        let see =
+            |view: &NodeView<'_>| Some(Seen::new(&view.find(EntityKind::Pod, &uid)?, SortBy::Name));
         monitor.store.node(node, see)
     });
     let seen = seen.flatten();

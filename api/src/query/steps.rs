@@ -95,9 +95,9 @@ impl Folded {
 pub(crate) fn sums(samples: Vec<GroupSample>, span: &Span) -> Vec<GroupSample> {
     match span.step {
         None => samples,
-        Some(step) => chunks(&samples, step)
-            .map(|(at, samples)| step_sum(at, samples, span.gauges))
-            .collect(),
+        Some(step) => {
+            chunks(&samples, step).map(|(at, samples)| step_sum(at, samples, span.gauges)).collect()
+        }
     }
 }
 

@@ -126,10 +126,7 @@ impl Out {
 
     /// Writes the items as a JSON array, each when it is its turn. An error means that the reader has
     /// gone.
-    pub(crate) fn each<T: Serialize>(
-        &mut self,
-        items: impl Iterator<Item = T>,
-    ) -> io::Result<()> {
+    pub(crate) fn each<T: Serialize>(&mut self, items: impl Iterator<Item = T>) -> io::Result<()> {
         for item in items {
             self.element(&item)?;
         }
@@ -308,9 +305,11 @@ mod tests {
 
     async fn answered(items: Vec<u64>, show: fn(u64) -> String) -> Vec<u8> {
         let permit = Answering::default().enter().await.unwrap();
-        let prepare = move || Ok((HeaderMap::new(), move |out: &mut Out| {
-            out.array(items, |n| (n % 5 != 4).then(|| show(n)))
-        }));
+        let prepare = move || {
+            Ok((HeaderMap::new(), move |out: &mut Out| {
+                out.array(items, |n| (n % 5 != 4).then(|| show(n)))
+            }))
+        };
         let response = written(permit, prepare).await.unwrap();
         response.into_body().collect().await.unwrap().to_bytes().to_vec()
     }

@@ -5,7 +5,11 @@ use std::fmt::Write;
 use axum::{extract::State, http::header, response::IntoResponse};
 use tokio::task::spawn_blocking;
 
-use crate::{errors::ApiError, memory::MemoryStatus, monitor::{Monitor, Shared}};
+use crate::{
+    errors::ApiError,
+    memory::MemoryStatus,
+    monitor::{Monitor, Shared},
+};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -17,9 +21,7 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
         example = "# TYPE kubemonitor_store_nodes gauge\nkubemonitor_store_nodes 3\n",
     )),
 )]
-pub(crate) async fn metrics(
-    State(monitor): State<Shared>,
-) -> Result<impl IntoResponse, ApiError> {
+pub(crate) async fn metrics(State(monitor): State<Shared>) -> Result<impl IntoResponse, ApiError> {
     // Looks at every entity, perhaps: frames must not wait for it.
     let text = spawn_blocking(move || text(&monitor)).await.map_err(|_| ApiError::Internal)?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text))
@@ -40,7 +42,12 @@ fn text(monitor: &Monitor) -> String {
     say("store_rows", "gauge", "Rows held: one per entity and tick.", stats.rows as u64);
     say("store_samples", "gauge", "Values held.", stats.samples as u64);
     say("store_bytes", "gauge", "Memory the values take, in bytes.", stats.bytes as u64);
-    say("store_sums_bytes", "gauge", "Memory sums over pods take, in bytes.", stats.sums_bytes as u64);
+    say(
+        "store_sums_bytes",
+        "gauge",
+        "Memory sums over pods take, in bytes.",
+        stats.sums_bytes as u64,
+    );
     say("ingested_samples_total", "counter", "Values taken in.", stats.ingested_samples);
     say("late_samples_total", "counter", "Values that came late.", stats.late_samples);
     say("duplicate_frames_total", "counter", "Frames that were there.", stats.duplicate_ticks);

@@ -23,7 +23,9 @@ pub enum SelectorError {
     )]
     Labels(String),
     /// More than anybody types: each is looked at for each pod.
-    #[error("a selector has {found} keys and values; at most {MOST_TERMS} can be asked for at a time")]
+    #[error(
+        "a selector has {found} keys and values; at most {MOST_TERMS} can be asked for at a time"
+    )]
     TooLong {
         /// Its keys and values.
         found: usize,

@@ -41,7 +41,8 @@ impl Admission {
 
     /// Whether anything new may be begun.
     pub(crate) fn has_room(&self) -> bool {
-        self.room.load(Ordering::Relaxed) > 0 && self.series.load(Ordering::Relaxed) < self.max_series
+        self.room.load(Ordering::Relaxed) > 0
+            && self.series.load(Ordering::Relaxed) < self.max_series
     }
 
     /// So many have gone.

@@ -146,7 +146,9 @@ impl Members {
     /// Lets go of the sums before a moment.
     pub(crate) fn release_before(&self, horizon: UnixMillis) {
         let groups: Vec<_> = self.groups.read().values().cloned().collect();
-        groups.iter().for_each(|group| group.release_before(horizon));
+        for group in groups {
+            group.release_before(horizon);
+        }
     }
 
     /// What groups and pods' places in them take, in bytes.

@@ -42,7 +42,8 @@ fn node() -> NodeName {
 
 /// The ticks that are held of a pod.
 fn numbers(store: &Store, of: usize) -> Vec<i64> {
-    let look = |view: &NodeView<'_>| view.find(EntityKind::Pod, &pod(of)).unwrap().window(TimeRange::ALL);
+    let look =
+        |view: &NodeView<'_>| view.find(EntityKind::Pod, &pod(of)).unwrap().window(TimeRange::ALL);
     let samples = store.node(&node(), look).unwrap();
     samples.iter().map(|sample| sample.at.since(at(0)) / STEP).collect()
 }

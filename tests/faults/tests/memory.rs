@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 use std::{
-    thread,
+    thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
@@ -94,12 +94,12 @@ fn a_flood_of_names_is_refused_before_memory_is_gone_and_what_is_known_goes_on()
 #[test]
 fn the_oldest_samples_leave_when_memory_is_short_and_the_newest_view_stays() {
     const PODS: u32 = 1500;
-    const TICKS: i64 = 640;
+    const TICKS: i32 = 640;
     let Some(cgroup) = cgroup(96) else { return };
     let mut server = ServerBuilder::new(SERVER).in_cgroup(&cgroup).start();
     let newest = now();
-    for number in 0..TICKS {
-        let at = UnixMillis(newest.0 - (TICKS - 1 - number) * 5000);
+    for number in 0..i64::from(TICKS) {
+        let at = UnixMillis(newest.0 - (i64::from(TICKS) - 1 - number) * 5000);
         let mut tick = tick("worker-1", number.unsigned_abs(), at, PODS);
         // Values that no compression makes shorter.
         for (place, entity) in (0_u64..).zip(&mut tick.rows) {
@@ -127,7 +127,11 @@ fn the_oldest_samples_leave_when_memory_is_short_and_the_newest_view_stays() {
     assert_eq!(pods.as_array().unwrap().len(), PODS as usize);
     let samples = server.json("/api/nodes/worker-1?window=3600");
     let samples = samples.as_array().unwrap();
-    assert!(!samples.is_empty() && samples.len() < TICKS as usize, "{}", samples.len());
+    assert!(
+        !samples.is_empty() && samples.len() < TICKS.unsigned_abs() as usize,
+        "{}",
+        samples.len()
+    );
     assert_eq!(samples.last().unwrap()["timestamp"], written(newest));
 }
 
@@ -163,7 +167,7 @@ fn a_page_of_one_and_lists_of_all_take_little_whoever_asks() {
             let asked: Vec<_> = (0..8)
                 .map(|_| scope.spawn(|| assert_eq!(server.get(path).status, 200, "{path}")))
                 .collect();
-            while !asked.iter().all(|asking| asking.is_finished()) {
+            while !asked.iter().all(ScopedJoinHandle::is_finished) {
                 peak = peak.max(server.resident_bytes());
                 thread::sleep(Duration::from_millis(5));
             }
@@ -171,9 +175,7 @@ fn a_page_of_one_and_lists_of_all_take_little_whoever_asks() {
         let grown_mib = (peak - base) / MIB;
         assert!(grown_mib < most_mib, "{path}: {grown_mib} MiB");
     }
-    eventually("memory goes back to the system", || {
-        server.resident_bytes() < base + 60 * MIB
-    });
+    eventually("memory goes back to the system", || server.resident_bytes() < base + 60 * MIB);
     let long = format!("/api/pods?labelSelector={}", vec!["app%3Dweb"; 1500].join(","));
     let refusal = server.get(&long);
     assert_eq!(refusal.status, 400, "{}", refusal.text());

@@ -114,11 +114,7 @@ impl<'a> SeriesView<'a> {
 
     /// Some of the samples of a range, oldest first, with the rest of the range if there may be more:
     /// about so many at a time, in turns of which none is long.
-    pub fn window_part(
-        &self,
-        range: TimeRange,
-        about: usize,
-    ) -> (Vec<Sample>, Option<TimeRange>) {
+    pub fn window_part(&self, range: TimeRange, about: usize) -> (Vec<Sample>, Option<TimeRange>) {
         self.series.window_part(range, about, self.times)
     }
 
