@@ -14,7 +14,7 @@ fi
 source scripts/lib/toolchain.sh
 ensure_rust
 ensure_nextest
-ensure_packages busybox-static curl iperf3 iproute2 jq nodejs shellcheck stress
+ensure_packages busybox-static curl iperf3 iproute2 jq nodejs prometheus shellcheck stress
 ensure_helm
 
 step() { printf '\n== %s\n' "$*"; }
