@@ -70,6 +70,7 @@ fn write_down(monitor: &Monitor, pods: &[Arc<PodMeta>]) {
 fn sweep(monitor: &Monitor) {
     let at = now();
     monitor.store.sweep(at);
+    monitor.count_sending_nodes();
     // Without a cluster every name may be a node's.
     if monitor.inventory.node_count() > 0 && monitor.inventory.ready().is_ok() {
         let is_strange = |name: &NodeName| monitor.inventory.node(name.as_str()).is_none();

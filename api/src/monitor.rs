@@ -3,7 +3,10 @@
 use std::{
     panic::resume_unwind,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -45,6 +48,8 @@ pub struct Monitor {
     pub(crate) guard: Guard,
     /// What the store holds, counted lately.
     pub(crate) stats: LateStats,
+    /// How many nodes send, as of the last sweep.
+    pub(crate) sending_nodes: AtomicUsize,
     /// The node under which the store has what was pushed without one.
     pub(crate) nowhere: NodeName,
 }
@@ -124,18 +129,17 @@ impl Monitor {
             answer_memory: AnswerMemory::within(memory_bytes),
             guard: Guard::new(memory_bytes),
             stats: LateStats::default(),
+            sending_nodes: AtomicUsize::new(0),
             nowhere: nowhere(),
         })
     }
 
-    /// How many nodes send, as far as is known: those that have sent for a while, and with a cluster no
-    /// more than it has.
-    pub(crate) fn sending_nodes(&self) -> usize {
-        let sending = self.store.steady_nodes();
-        match self.inventory.node_count() {
-            0 => sending,
-            known => sending.min(known),
-        }
+    /// Counts the nodes that send, as far as is known: those that have sent for a while, and with a
+    /// cluster no more than it has. Whoever can send frames can make up names of nodes.
+    pub(crate) fn count_sending_nodes(&self) {
+        let (sending, known) = (self.store.steady_nodes(), self.inventory.node_count());
+        let count = if known > 0 { sending.min(known) } else { sending };
+        self.sending_nodes.store(count, Ordering::Relaxed);
     }
 
     /// The nodes that were measured, or that Kubernetes knows, sorted.

@@ -9,7 +9,7 @@ use crate::{errors::ApiError, limits::enter};
 /// What all answers may hold where memory is ample: sixteen lists of 150,000 pods.
 const MOST_KIB: u64 = 160 << 10;
 /// The share of the process's memory that they may hold where it is not.
-const SHARE: u64 = 4;
+const SHARE: u64 = 8;
 
 /// How long a list waits for its turn: it holds nothing meanwhile, and each takes a fraction of a second.
 const TURN_PATIENCE: Duration = Duration::from_secs(30);
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_small_process_gives_answers_a_share() {
-        assert_eq!(AnswerMemory::within(Some(64 << 20)).kib, 16 << 10);
+        assert_eq!(AnswerMemory::within(Some(64 << 20)).kib, 8 << 10);
         assert_eq!(u64::from(AnswerMemory::within(Some(1 << 40)).kib), MOST_KIB);
     }
 }

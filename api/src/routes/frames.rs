@@ -1,6 +1,6 @@
 //! `POST /api/frames`: what collectors send.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::atomic::Ordering};
 
 use axum::{
     Json,
@@ -70,7 +70,8 @@ pub(crate) async fn receive(
         return Err(ApiError::Busy(monitor.guard.problem().unwrap_or_else(full)));
     }
     let header = HeaderName::from_static(kubemonitor_frame::SPREAD_HEADER);
-    let spread_ms = HeaderValue::from(spread_ms(monitor.sending_nodes(), interval_ms));
+    let sending = monitor.sending_nodes.load(Ordering::Relaxed);
+    let spread_ms = HeaderValue::from(spread_ms(sending, interval_ms));
     let receipt = Receipt {
         status: "ok",
         samples: receipt.samples,
