@@ -9,6 +9,7 @@ mod descriptors;
 mod errors;
 mod housekeeping;
 mod joins;
+mod late_stats;
 mod limits;
 mod memory;
 mod metrics_api;
@@ -25,7 +26,7 @@ mod settings;
 mod written;
 
 pub use access::Access;
-pub use memory::avoid_huge_pages;
+pub use memory::{MemoryLimit, avoid_huge_pages};
 pub use metrics_api::{MetricsApi, MetricsApiError};
 pub use monitor::Monitor;
 pub use opened::{OpenError, Opened};

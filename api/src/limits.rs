@@ -31,7 +31,7 @@ impl IngestBudget {
     pub(crate) async fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(INGEST_KIB);
         let busy = || format!("{} MiB of writes are under way", INGEST_KIB >> 10);
-        enter(&self.0, kib.clamp(1, INGEST_KIB), busy).await
+        enter(&self.0, kib.clamp(1, INGEST_KIB), PATIENCE, busy).await
     }
 }
 
@@ -48,17 +48,18 @@ impl Default for Answering {
 impl Answering {
     /// Room for an answer.
     pub(crate) async fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        enter(&self.0, 1, || format!("{ANSWERS} answers are in the making")).await
+        enter(&self.0, 1, PATIENCE, || format!("{ANSWERS} answers are in the making")).await
     }
 }
 
-async fn enter(
+/// Waits for room in a semaphore that is never closed.
+pub(crate) async fn enter(
     room: &Arc<Semaphore>,
     amount: u32,
+    patience: Duration,
     busy: impl FnOnce() -> String,
 ) -> Result<OwnedSemaphorePermit, ApiError> {
-    // Neither semaphore is ever closed.
-    match timeout(PATIENCE, Arc::clone(room).acquire_many_owned(amount)).await {
+    match timeout(patience, Arc::clone(room).acquire_many_owned(amount)).await {
         Ok(Ok(permit)) => Ok(permit),
         _ => Err(ApiError::Busy(busy())),
     }

@@ -3,7 +3,10 @@
 use std::{
     panic::resume_unwind,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -15,7 +18,9 @@ use kubemonitor_store::{Recovered, Store};
 use crate::{
     OpenError, Settings, Storage,
     access::Access,
+    late_stats::LateStats,
     limits::{Answering, IngestBudget},
+    memory::{AnswerMemory, Guard},
 };
 
 /// The server's state.
@@ -37,6 +42,14 @@ pub struct Monitor {
     pub(crate) ingest: IngestBudget,
     /// How many answers may be in the making at a time.
     pub(crate) answering: Answering,
+    /// How much memory answers in the making may hold.
+    pub(crate) answer_memory: AnswerMemory,
+    /// What keeps the process within its memory.
+    pub(crate) guard: Guard,
+    /// What the store holds, counted lately.
+    pub(crate) stats: LateStats,
+    /// How many nodes send, as of the last sweep.
+    pub(crate) sending_nodes: AtomicUsize,
     /// The node under which the store has what was pushed without one.
     pub(crate) nowhere: NodeName,
 }
@@ -82,7 +95,8 @@ impl Monitor {
     /// # Errors
     /// If the data directory cannot be used.
     pub fn open(settings: &Settings, inventory: Inventory) -> Result<Self, OpenError> {
-        let Storage { limits, disk } = &settings.storage;
+        let Storage { limits, disk, memory } = &settings.storage;
+        let memory_bytes = memory.bytes();
         let (store, names) = match disk {
             Some(disk) => {
                 let claim = disk.claim()?;
@@ -98,6 +112,7 @@ impl Monitor {
                 let (names, pods) = names?;
                 let folder = disk.folder.display();
                 tracing::info!(%folder, blocks, entries, pods, "read back");
+                store.note_bytes_beside(names.bytes());
                 (store, Some(Mutex::new(names)))
             }
             None => (Store::new(*limits), None),
@@ -111,8 +126,20 @@ impl Monitor {
             access: settings.access.clone(),
             ingest: IngestBudget::default(),
             answering: Answering::default(),
+            answer_memory: AnswerMemory::within(memory_bytes),
+            guard: Guard::new(memory_bytes),
+            stats: LateStats::default(),
+            sending_nodes: AtomicUsize::new(0),
             nowhere: nowhere(),
         })
+    }
+
+    /// Counts the nodes that send, as far as is known: those that have sent for a while, and with a
+    /// cluster no more than it has. Whoever can send frames can make up names of nodes.
+    pub(crate) fn count_sending_nodes(&self) {
+        let (sending, known) = (self.store.steady_nodes(), self.inventory.node_count());
+        let count = if known > 0 { sending.min(known) } else { sending };
+        self.sending_nodes.store(count, Ordering::Relaxed);
     }
 
     /// The nodes that were measured, or that Kubernetes knows, sorted.

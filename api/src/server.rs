@@ -26,6 +26,7 @@ use tower_http::{
 use crate::{
     errors::ApiError,
     housekeeping,
+    memory::Guard,
     monitor::{Monitor, Shared},
     routes,
 };
@@ -87,6 +88,9 @@ impl Server {
 
     /// Serves until `stop`, then ends what is in flight.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
+        if let Err(error) = Guard::watch(&self.monitor) {
+            tracing::error!(%error, "memory is not watched");
+        }
         let housekeeping = tokio::spawn(housekeeping::run(Arc::clone(&self.monitor)));
         let router = routes::router(Arc::clone(&self.monitor));
         let service = layered(router, || ApiError::Internal);

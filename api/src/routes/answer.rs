@@ -4,12 +4,13 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Uri, header},
     response::Response,
 };
+use tokio::runtime::Handle;
 
 use super::json::{Out, written};
 use crate::{
     errors::ApiError,
     monitor::{Monitor, Shared, now},
-    query::{Address, Entity, PageParams, TimeParams, When},
+    query::{Address, Entity, PageParams, Selection, TimeParams, When},
 };
 
 /// The header with the token of the next page.
@@ -26,8 +27,8 @@ pub(crate) async fn one<E: Entity>(
     written(permit, move || {
         let entity = find(&monitor)?;
         let write = move |out: &mut Out| match when {
-            When::Newest => out.array(vec![entity], E::newest),
-            When::Span(span) => out.array(entity.over(&span, &monitor).samples, |sample| sample),
+            When::Newest => out.each(entity.newest(&monitor).into_iter()),
+            When::Span(span) => out.each(entity.over(&span, &monitor).into_samples()),
         };
         Ok((HeaderMap::new(), write))
     })
@@ -41,16 +42,28 @@ pub(crate) async fn list<E: Entity>(
     Address(address): Address,
     time: TimeParams,
     page: PageParams,
-    find: impl FnOnce(&Monitor, When) -> Result<Vec<E>, ApiError> + Send + 'static,
+    find: impl FnOnce(&Monitor, When, &mut Selection<E>) -> Result<(), ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let when = time.meant(now(), monitor.reach);
+    let turn = monitor.answer_memory.turn().await?;
     let permit = monitor.answering.enter().await?;
+    let runtime = Handle::current();
     written(permit, move || {
-        let page = page.cut(find(&monitor, when)?);
+        let mut selection = page.selection();
+        find(&monitor, when, &mut selection)?;
+        let page = selection.page();
+        drop(turn);
+        let bytes = size_of_val(page.items.as_slice());
+        let room = runtime.block_on(monitor.answer_memory.room_for(bytes))?;
         let headers = page.next.map(|next| next_page(&address, &next)).unwrap_or_default();
-        let write = move |out: &mut Out| match when {
-            When::Newest => out.array(page.items, E::newest),
-            When::Span(span) => out.array(page.items, |entity| entity.over(&span, &monitor)),
+        let write = move |out: &mut Out| {
+            let _until_written = room;
+            match when {
+                When::Newest => out.array(page.items, |entity| entity.newest(&monitor)),
+                When::Span(span) => {
+                    out.array(page.items, |entity| Some(entity.over(&span, &monitor)))
+                }
+            }
         };
         Ok((headers, write))
     })

@@ -39,7 +39,7 @@ pub(crate) struct Readiness {
     /// The server's version.
     version: &'static str,
     /// What is wrong all the same: a data directory that takes nothing, so that memory alone has
-    /// what comes. `null` when all is well.
+    /// what comes; memory that is full, so that no new entities are taken. `null` when all is well.
     problem: Option<String>,
 }
 
@@ -61,6 +61,8 @@ pub(crate) async fn ready(State(monitor): State<Shared>) -> Result<Json<Readines
         let missing = missing.iter().map(ToString::to_string).collect();
         return Err(ApiError::NotReady { missing });
     }
-    let problem = monitor.store.disk_status().and_then(|disk| disk.problem);
+    let disk = monitor.store.disk_status().and_then(|disk| disk.problem);
+    let problems: Vec<String> = disk.into_iter().chain(monitor.guard.problem()).collect();
+    let problem = (!problems.is_empty()).then(|| problems.join("; "));
     Ok(Json(Readiness { status: "ready", timestamp: Timestamp(now()), version: VERSION, problem }))
 }

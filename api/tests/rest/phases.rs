@@ -3,7 +3,10 @@
 use kubemonitor_model::Metric;
 use serde_json::{Value, json};
 
-use crate::support::{Captured, Running, pod, recent, tick};
+use crate::{
+    push::ago,
+    support::{Captured, Running, pod, recent, tick},
+};
 
 /// A pod of namespace `shop` as the Kubernetes API has it.
 fn object(name: &str, node: Option<&str>, status: &Value) -> Value {
@@ -92,7 +95,7 @@ async fn pods_whose_labels_are_not_known_meet_no_label_selector() {
     let values = [(Metric::MemoryWorkingSet, 5)];
     let uid = "b96ab411-2bca-47bf-90b4-002d39ce26bb";
     server.tick(&tick("n", recent(0), vec![pod(uid, &values)])).await;
-    let timestamp = "2026-01-31T12:00:05Z";
+    let timestamp = ago(0);
     let body = json!({"timestamp": timestamp, "namespace": "shop", "pod": "web", "node": "n"});
     assert_eq!(server.push("/api/pods/web", &body).await.status, 200);
     assert_eq!(server.json("/api/pods").await.as_array().unwrap().len(), 2);

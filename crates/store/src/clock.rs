@@ -58,6 +58,11 @@ impl ReadTimes {
         self.ticks.back().map(|tick| tick.0)
     }
 
+    /// How many ticks are known.
+    pub(crate) fn ticks(&self) -> usize {
+        self.ticks.len()
+    }
+
     /// Memory the table takes.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.ticks.capacity() * size_of::<(UnixMillis, u32)>()

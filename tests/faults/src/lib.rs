@@ -3,9 +3,11 @@
 //! One file in `tests/` for each kind of fault. Clients here are plain sockets, since the point is to
 //! send what no HTTP library would.
 
+mod cgroup;
 mod http;
 mod server;
 pub mod ticks;
 
+pub use cgroup::MemoryCgroup;
 pub use http::{Reply, Request};
 pub use server::{Server, ServerBuilder};

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Reply, Request};
+use crate::{MemoryCgroup, Reply, Request};
 
 /// How long a server may take to begin to serve.
 const START: Duration = Duration::from_secs(60);
@@ -23,6 +23,7 @@ pub struct ServerBuilder {
     program: PathBuf,
     options: Vec<String>,
     environment: Vec<(String, String)>,
+    cgroup: Option<PathBuf>,
 }
 
 impl ServerBuilder {
@@ -33,6 +34,7 @@ impl ServerBuilder {
             program: program.into(),
             options: options.map(str::to_owned).to_vec(),
             environment: Vec::new(),
+            cgroup: None,
         }
     }
 
@@ -56,12 +58,28 @@ impl ServerBuilder {
         self
     }
 
+    /// Has it run in this cgroup from its first moment on.
+    #[must_use]
+    pub fn in_cgroup(mut self, cgroup: &MemoryCgroup) -> Self {
+        self.cgroup = Some(cgroup.procs());
+        self
+    }
+
+    /// What starts it: a shell goes into the cgroup, if there is one, and becomes the server.
+    fn command(&self) -> Command {
+        let Some(procs) = &self.cgroup else { return Command::new(&self.program) };
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo $$ > \"$0\" && exec \"$@\""]).arg(procs).arg(&self.program);
+        command
+    }
+
     /// Starts it and waits until it serves.
     ///
     /// # Panics
     /// If it ends, or does not serve within a minute; with what it said.
     pub fn start(&self) -> Server {
-        let mut child = Command::new(&self.program)
+        let mut child = self
+            .command()
             .args(&self.options)
             .envs(self.environment.iter().cloned())
             .stderr(Stdio::piped())

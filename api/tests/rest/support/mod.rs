@@ -38,7 +38,10 @@ pub(crate) struct Running {
 pub(crate) fn settings() -> Settings {
     Settings {
         listen: ([127, 0, 0, 1], 0).into(),
-        storage: Storage { limits: Limits { max_series: 1000, ..Limits::default() }, disk: None },
+        storage: Storage {
+            limits: Limits { max_series: 1000, ..Limits::default() },
+            ..Storage::default()
+        },
         access: Access::Open,
         cluster: None,
         metrics_api: None,
