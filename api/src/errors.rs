@@ -35,6 +35,24 @@ pub(crate) enum ApiError {
     /// A JSON body that cannot be used.
     #[error("the body cannot be used: {0}")]
     Body(String),
+    /// A field of a JSON body whose value cannot be used.
+    #[error("`{field}` is `{value}`: {remedy}")]
+    Value {
+        /// The field.
+        field: &'static str,
+        /// What was given, or the beginning of it.
+        value: String,
+        /// What can be given instead.
+        remedy: String,
+    },
+    /// Another sample of that time is held.
+    #[error(
+        "there is another sample of `{name}` of that time, and later ones: the newest sample alone can be sent anew"
+    )]
+    Superseded {
+        /// Of what.
+        name: String,
+    },
     /// The path names one thing and the body another.
     #[error("the path says {field} `{path}` and the body `{body}`: make both the same")]
     Disagreement {
@@ -178,6 +196,8 @@ impl ApiError {
             Self::Parameter { .. } => (StatusCode::BAD_REQUEST, "bad-parameter"),
             Self::Path(_) => (StatusCode::BAD_REQUEST, "bad-path"),
             Self::Body(_) => (StatusCode::BAD_REQUEST, "bad-body"),
+            Self::Value { .. } => (StatusCode::BAD_REQUEST, "bad-value"),
+            Self::Superseded { .. } => (StatusCode::CONFLICT, "superseded-sample"),
             Self::Disagreement { .. } => (StatusCode::BAD_REQUEST, "path-and-body-disagree"),
             Self::Frame(_) => (StatusCode::BAD_REQUEST, "bad-frame"),
             Self::Refused(_) => (StatusCode::BAD_REQUEST, "refused-sample"),
@@ -263,6 +283,11 @@ impl ApiError {
                 problem.value = Some(value.clone());
                 problem.remedy = Some(remedy.clone().into_owned());
             }
+            Self::Value { field, value, remedy } => {
+                problem.field = Some(field);
+                problem.value = Some(value.clone());
+                problem.remedy = Some(remedy.clone());
+            }
             Self::Disagreement { field, body, .. } => {
                 problem.field = Some(field);
                 problem.value = Some(body.clone());
@@ -278,7 +303,9 @@ impl ApiError {
 impl From<IngestError> for ApiError {
     fn from(error: IngestError) -> Self {
         match error {
-            IngestError::TooManySeries { .. } => Self::Busy(error.to_string()),
+            IngestError::TooManySeries { .. } | IngestError::NoMemory => {
+                Self::Busy(error.to_string())
+            }
             IngestError::TooEarly { .. } => Self::FrameTime(error.to_string()),
             IngestError::Conflict { .. } => Self::NodeConflict(error.to_string()),
             IngestError::TooLate { .. } | IngestError::TimeTaken { .. } => {

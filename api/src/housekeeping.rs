@@ -6,6 +6,7 @@ use std::{
 };
 
 use kubemonitor_inventory::PodMeta;
+use kubemonitor_model::NodeName;
 use kubemonitor_store::{SweepTime, retention_now};
 use tokio::{
     task::spawn_blocking,
@@ -64,10 +65,17 @@ fn write_down(monitor: &Monitor, pods: &[Arc<PodMeta>]) {
     if let Err(error) = names.note(pods, || monitor.inventory.pods()) {
         tracing::warn!(%error, "the names of pods are not kept on disk at present");
     }
+    monitor.store.note_bytes_beside(names.bytes());
 }
 
 fn sweep(monitor: &Monitor) {
-    let passed = retention_now();
-    monitor.store.sweep(SweepTime { now: now(), passed });
+    let (at, passed) = (now(), retention_now());
+    monitor.store.sweep(SweepTime { now: at, passed });
+    monitor.count_sending_nodes();
+    // Without a cluster every name may be a node's.
+    if monitor.inventory.node_count() > 0 && monitor.inventory.ready().is_ok() {
+        let is_strange = |name: &NodeName| monitor.inventory.node(name.as_str()).is_none();
+        monitor.store.forget_strangers(at, is_strange);
+    }
     monitor.inventory.forget_ended_before(passed.minus(millis(monitor.retention)));
 }

@@ -184,6 +184,19 @@ impl Place {
     }
 }
 
+/// Waits for room in a semaphore that is never closed.
+pub(crate) async fn enter(
+    room: &Arc<Semaphore>,
+    amount: u32,
+    patience: Duration,
+    busy: impl FnOnce() -> String,
+) -> Result<OwnedSemaphorePermit, ApiError> {
+    match timeout(patience, Arc::clone(room).acquire_many_owned(amount)).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(ApiError::Busy(busy())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};

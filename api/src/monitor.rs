@@ -3,7 +3,10 @@
 use std::{
     panic::resume_unwind,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -14,7 +17,12 @@ use kubemonitor_model::{NodeName, UnixMillis};
 use kubemonitor_store::{Recovered, Store};
 
 use crate::{
-    OpenError, Prefix, Settings, Storage, access::Gate, hosts::AllowedHosts, limits::Making,
+    OpenError, Prefix, Settings, Storage,
+    access::Gate,
+    hosts::AllowedHosts,
+    late_stats::LateStats,
+    limits::Making,
+    memory::{AnswerMemory, Guard},
 };
 
 /// The server's state.
@@ -38,6 +46,14 @@ pub struct Monitor {
     pub(crate) hosts: AllowedHosts,
     /// How many answers may be in the making at a time.
     pub(crate) making: Making,
+    /// How much memory answers in the making may hold.
+    pub(crate) answer_memory: AnswerMemory,
+    /// What keeps the process within its memory.
+    pub(crate) guard: Guard,
+    /// What the store holds, counted lately.
+    pub(crate) stats: LateStats,
+    /// How many nodes send, as of the last sweep.
+    pub(crate) sending_nodes: AtomicUsize,
     /// The node under which the store has what was pushed without one.
     pub(crate) nowhere: NodeName,
 }
@@ -83,7 +99,8 @@ impl Monitor {
     /// # Errors
     /// If the data directory cannot be used.
     pub fn open(settings: &Settings, inventory: Inventory) -> Result<Self, OpenError> {
-        let Storage { limits, disk } = &settings.storage;
+        let Storage { limits, disk, memory } = &settings.storage;
+        let memory_bytes = memory.bytes();
         let (store, names) = match disk {
             Some(disk) => {
                 let claim = disk.claim()?;
@@ -102,6 +119,7 @@ impl Monitor {
                 if let Some(newest) = store.newest() {
                     kubemonitor_store::found_data(newest);
                 }
+                store.note_bytes_beside(names.bytes());
                 (store, Some(Mutex::new(names)))
             }
             None => (Store::new(*limits), None),
@@ -116,6 +134,10 @@ impl Monitor {
             reach: settings.storage.reach(),
             hosts: settings.allowed_hosts.clone(),
             making: Making::default(),
+            answer_memory: AnswerMemory::within(memory_bytes),
+            guard: Guard::new(memory_bytes),
+            stats: LateStats::default(),
+            sending_nodes: AtomicUsize::new(0),
             nowhere: nowhere(),
         })
     }
@@ -125,6 +147,14 @@ impl Monitor {
     pub fn trusting(mut self, cluster: &Client) -> Self {
         self.gate.ask(cluster);
         self
+    }
+
+    /// Counts the nodes that send, as far as is known: those that have sent for a while, and with a
+    /// cluster no more than it has. Whoever can send frames can make up names of nodes.
+    pub(crate) fn count_sending_nodes(&self) {
+        let (sending, known) = (self.store.steady_nodes(), self.inventory.node_count());
+        let count = if known > 0 { sending.min(known) } else { sending };
+        self.sending_nodes.store(count, Ordering::Relaxed);
     }
 
     /// The nodes that were measured, or that Kubernetes knows, sorted.

@@ -152,6 +152,7 @@ refusals! {
         401 "A token is needed, or this one is not valid (any more).",
         403 "The token is another one, or a collector's on another node.",
         408 "The body did not arrive in time.",
+        409 "Another sample of that time is held, and later ones.",
         413 "The body is too large.",
         415 "The body is of another type.",
         429 "Ingest is over its limit; `Retry-After` says when to send again.",

@@ -18,6 +18,7 @@ use crate::{
     connections::{Greeted, ListenError, Listener, Socket, Speech, Terms},
     errors::ApiError,
     housekeeping,
+    memory::Guard,
     monitor::{Monitor, Shared},
     routes,
 };
@@ -52,6 +53,9 @@ impl Server {
 
     /// Serves until `stop`, then ends what is in flight.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
+        if let Err(error) = Guard::watch(&self.monitor) {
+            tracing::error!(%error, "memory is not watched");
+        }
         let housekeeping = tokio::spawn(housekeeping::run(Arc::clone(&self.monitor)));
         let hosts = self.monitor.hosts.clone();
         let speech = Speech { name: "REST", refuse: IntoResponse::into_response, hosts };

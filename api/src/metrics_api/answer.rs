@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use kube::Client;
-use tokio::task::spawn_blocking;
+use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{
     asked::Asked,
@@ -72,9 +72,10 @@ async fn told(answerer: Arc<Answerer>, request: Parts) -> Result<Response, Refus
     ready(&answerer.monitor)?;
     let place = answerer.monitor.making.enter_metrics_api().await?;
     // The pods of a large cluster take a second of CPU: frames must not wait for it.
+    let runtime = Handle::current();
     let found = spawn_blocking(move || {
         let _until_made = place;
-        found(&answerer.monitor, asked, &question)
+        found(&answerer.monitor, asked, &question, &runtime)
     });
     let json = found.await.map_err(|_| Refusal::Internal)??;
     Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
@@ -87,8 +88,16 @@ fn ready(monitor: &Monitor) -> Result<(), Refusal> {
     })
 }
 
+/// What a pod takes in an answer, as an object and as JSON.
+const POD_BYTES: usize = 1000;
+
 /// What was asked for, as JSON.
-fn found(monitor: &Monitor, asked: Asked, question: &Question) -> Result<Vec<u8>, Refusal> {
+fn found(
+    monitor: &Monitor,
+    asked: Asked,
+    question: &Question,
+    runtime: &Handle,
+) -> Result<Vec<u8>, Refusal> {
     let Question { labels, fields, form } = question;
     let inventory = &monitor.inventory;
     match asked {
@@ -111,6 +120,8 @@ fn found(monitor: &Monitor, asked: Asked, question: &Question) -> Result<Vec<u8>
                 None => inventory.pods(),
             };
             pods.retain(|pod| labels.matches(pod.labels.as_ref()) && fields.matches(pod));
+            let room = monitor.answer_memory.room_for(pods.len() * POD_BYTES);
+            let _until_written = runtime.block_on(room)?;
             list(figures::of_pods(monitor, pods), *form)
         }
         Asked::Pod(namespace, name) => {

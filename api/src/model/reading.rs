@@ -1,7 +1,7 @@
 //! Values with the rates that lead to them, in the units people read.
 
 use kubemonitor_model::{EntityKind, Metric, Row, UnixMillis};
-use kubemonitor_store::{RATED, Sample};
+use kubemonitor_store::{RATED, Sample, SeriesView};
 
 use crate::query::SortBy;
 
@@ -64,6 +64,12 @@ impl Reading {
             SortBy::Network => both(Metric::NetworkRxBytes, Metric::NetworkTxBytes),
             SortBy::Disk => both(Metric::DiskReadBytes, Metric::DiskWriteBytes),
         }
+    }
+
+    /// How much the newest sample of a series has of what a list is sorted by.
+    pub(crate) fn rank_of(series: &SeriesView<'_>, sort: SortBy) -> Option<f64> {
+        // By name, which most lists are sorted by, nothing need be read.
+        (sort != SortBy::Name).then(|| Self::from(series.latest()).rank(sort)).flatten()
     }
 
     /// Memory in use: of a node what is not available, of all else the working set.

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::{
         Access, Settings, Storage, joins,
-        query::{self, Entity, SortBy, When},
+        query::{self, Entity, When, params::tests::ask},
     };
 
     const STEP: i64 = 5000;
@@ -144,7 +144,11 @@ mod tests {
         inventory.observe(Observation::ListingEnds(Kind::Pods), at);
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
-            storage: Storage { limits: kubemonitor_store::Settings::default(), disk: None },
+            storage: Storage {
+                memory: crate::MemoryLimit::Off,
+                limits: kubemonitor_store::Settings::default(),
+                disk: None,
+            },
             access: Access::Open,
             base_path: crate::Prefix::default(),
             allowed_hosts: crate::AllowedHosts::Any,
@@ -185,7 +189,7 @@ mod tests {
     /// What is said of the namespace.
     fn shop(monitor: &Monitor) -> Value {
         let namespace = query::namespace(monitor, "shop").unwrap();
-        serde_json::to_value(namespace.newest()).unwrap()
+        serde_json::to_value(namespace.newest(monitor)).unwrap()
     }
 
     fn said(monitor: &Monitor) -> Value {
@@ -219,8 +223,9 @@ mod tests {
         let at = crate::model::timestamp::parse(shop(&monitor)["timestamp"].as_str().unwrap());
         let ago = now().since(at.unwrap());
         assert!((300_000..330_000).contains(&ago), "{ago} ms ago");
-        let listed = query::namespaces(&monitor, When::Newest, SortBy::Cpu);
-        assert_eq!(query::Listed::rank(&listed[0]), None, "it comes last");
+        let mut by_use = ask::<query::PageParams>("sort=-cpu").unwrap().selection();
+        query::namespaces(&monitor, When::Newest, &mut by_use);
+        assert_eq!(query::Listed::rank(&by_use.page().items[0]), None, "it comes last");
     }
 
     #[test]
@@ -243,15 +248,13 @@ mod tests {
         let monitor = monitor(&["a", "b"]);
         measure(&monitor, "a", 300_000);
         measure(&monitor, "b", 0);
-        let pods = query::pods(
-            &monitor,
-            query::Scope::Cluster,
-            &query::PodParams::default(),
-            When::Newest,
-            SortBy::Cpu,
-        );
+        let mut by_use = ask::<query::PageParams>("sort=-cpu").unwrap().selection();
+        let (scope, filter) = (query::Scope::Cluster, query::PodParams::default());
+        query::pods(&monitor, scope, &filter, When::Newest, &mut by_use);
+        let pods = by_use.page().items.into_iter();
         let pods: Vec<Value> =
-            pods.into_iter().map(|pod| serde_json::to_value(pod.newest()).unwrap()).collect();
+            pods.map(|pod| serde_json::to_value(pod.newest(&monitor)).unwrap()).collect();
+        assert_eq!(pods[1]["node_name"], "a", "it comes last");
         let of = |node: &str| pods.iter().find(|pod| pod["node_name"] == node).unwrap();
         let said = |pod: &Value| (pod["stale"].clone(), pod["ended"].clone());
         assert_eq!(said(of("a")), (json!(true), json!(false)));
@@ -263,7 +266,8 @@ mod tests {
     fn a_silent_nodes_counts_are_the_last_ones() {
         let monitor = monitor(&["a"]);
         measure(&monitor, "a", 300_000);
-        let node = serde_json::to_value(query::node(&monitor, "a").unwrap().newest()).unwrap();
+        let node =
+            serde_json::to_value(query::node(&monitor, "a").unwrap().newest(&monitor)).unwrap();
         assert_eq!((&node["stale"], &node["pod_count"]), (&json!(true), &json!(1)));
     }
 }

@@ -35,11 +35,9 @@ impl FromStr for Gauges {
 impl Gauges {
     /// The one to show of several values; `None` of nothing.
     pub(super) fn of(self, values: impl Iterator<Item = u64>) -> Option<u64> {
-        match self {
-            Self::Mean => mean(values),
-            Self::Min => values.min(),
-            Self::Max => values.max(),
-        }
+        let mut folding = Folding::default();
+        values.for_each(|value| folding.add(value));
+        folding.shown_as(self)
     }
 
     /// The samples of an entity, with what buckets kept of their gauges.
@@ -77,12 +75,37 @@ impl Gauges {
     }
 }
 
-/// The mean of integers, rounded to the nearest; `None` of nothing.
-fn mean(values: impl Iterator<Item = u64>) -> Option<u64> {
-    let (sum, count) =
-        values.fold((0_u128, 0_u128), |(sum, count), value| (sum + u128::from(value), count + 1));
-    // No mean is above its largest value.
-    (count > 0).then(|| u64::try_from((sum + count / 2) / count).unwrap_or(u64::MAX))
+/// What is known of values of which some have come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Folding {
+    sum: u128,
+    count: u64,
+    low: Option<u64>,
+    high: Option<u64>,
+}
+
+impl Folding {
+    /// Takes one in.
+    pub(super) fn add(&mut self, value: u64) {
+        self.sum += u128::from(value);
+        self.count += 1;
+        self.low = Some(self.low.map_or(value, |low| low.min(value)));
+        self.high = self.high.max(Some(value));
+    }
+
+    /// The one to show; `None` of nothing. Means are rounded to the nearest.
+    pub(super) fn shown_as(self, gauges: Gauges) -> Option<u64> {
+        match gauges {
+            Gauges::Min => self.low,
+            Gauges::Max => self.high,
+            Gauges::Mean => {
+                let count = u128::from(self.count);
+                let mean = (self.sum + count / 2).checked_div(count)?;
+                // No mean is above its largest value.
+                Some(u64::try_from(mean).unwrap_or(u64::MAX))
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! Finding namespaces, Deployments and other workloads: sums over pods, and what was pushed of the
 //! whole.
 
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
+
 use kubemonitor_inventory::{NamespaceMeta, PodSums, WorkloadKey, WorkloadKind, WorkloadMeta};
 use kubemonitor_model::{EntityId, EntityKind, UnixMillis};
 use kubemonitor_store::GroupSample;
 use serde::Serialize;
 
 use super::{
-    Listed, SortBy, Span, When,
+    Listed, Selection, SortBy, Span, When,
     coverage::Reporting,
     entity::{Entity, Source, with_facts},
     steps,
@@ -30,20 +32,21 @@ pub(crate) trait Grouping: Clone + Serialize + Send + 'static {
     /// What was read of the group, and what else is said of it.
     fn sample(self, reading: &GroupReading, facts: &GroupFacts) -> Self::Sample;
 
-    /// What a list is sorted by.
-    fn key(&self) -> [&str; 3];
+    /// A part of what a list is sorted by.
+    fn key(&self, part: usize) -> &str;
 }
 
 /// A group of pods that was found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Group<I> {
     identity: I,
     /// The key of its sums.
     sums: String,
     /// Where its rows are if somebody pushes them.
     pushed: Source,
-    facts: GroupFacts,
-    newest: GroupReading,
+    /// What its pods claim, where it is known.
+    claims: Option<PodSums>,
+    coverage: Coverage,
     rank: Option<f64>,
 }
 
@@ -51,20 +54,23 @@ pub(crate) struct Group<I> {
 pub(crate) fn namespaces(
     monitor: &Monitor,
     when: When,
-    sort: SortBy,
-) -> Vec<Group<NamespaceIdentity>> {
+    selection: &mut Selection<Group<NamespaceIdentity>>,
+) {
+    let sort = selection.sorted_by();
     let reporting = Reporting::new(monitor);
     let known = monitor.inventory.namespaces();
-    let is_known = |name: &str| known.iter().any(|namespace| *namespace.name == *name);
-    let pushed: Vec<String> =
-        pushed(monitor, EntityKind::Namespace).into_iter().filter(|name| !is_known(name)).collect();
-    let known = known.iter().filter_map(|meta| {
-        let group = Group::of_namespace(&reporting, &meta.name, Some(meta), sort);
+    let names: HashSet<&str> = known.iter().map(|namespace| &*namespace.name).collect();
+    let mut pushed = pushed(monitor, EntityKind::Namespace);
+    pushed.retain(|name| !names.contains(name.as_str()));
+    selection.extend(known.iter().filter_map(|meta| {
+        let (group, newest) = Group::of_namespace(&reporting, &meta.name, Some(meta), sort);
         let there = is_there(meta.created_at, meta.ended_at, &meta.pods);
-        (there || group.reaches_into(when)).then_some(group)
-    });
-    let pushed = pushed.iter().map(|name| Group::of_namespace(&reporting, name, None, sort));
-    known.chain(pushed.filter(|group| group.is_told(when))).collect()
+        (there || reaches_into(&newest, when)).then_some(group)
+    }));
+    selection.extend(pushed.iter().filter_map(|name| {
+        let (group, newest) = Group::of_namespace(&reporting, name, None, sort);
+        is_told(&newest, when).then_some(group)
+    }));
 }
 
 /// The namespace of this name.
@@ -73,8 +79,9 @@ pub(crate) fn namespace(
     name: &str,
 ) -> Result<Group<NamespaceIdentity>, ApiError> {
     let meta = monitor.inventory.namespace(name);
-    let group = Group::of_namespace(&Reporting::new(monitor), name, meta.as_ref(), SortBy::Name);
-    if meta.is_none() && group.is_empty() {
+    let reporting = Reporting::new(monitor);
+    let (group, newest) = Group::of_namespace(&reporting, name, meta.as_ref(), SortBy::Name);
+    if meta.is_none() && is_empty(&newest) {
         return Err(ApiError::unknown("namespace", name));
     }
     Ok(group)
@@ -85,10 +92,10 @@ pub(crate) fn deployments(
     monitor: &Monitor,
     namespace: &str,
     when: When,
-    sort: SortBy,
-) -> Vec<Group<DeploymentIdentity>> {
+    selection: &mut Selection<Group<DeploymentIdentity>>,
+) {
     let is_deployment = |key: &WorkloadKey| key.kind == WorkloadKind::Deployment;
-    workloads_where(monitor, namespace, is_deployment, when, sort)
+    workloads_where(monitor, namespace, is_deployment, when, selection);
 }
 
 /// The workloads of a namespace.
@@ -96,9 +103,9 @@ pub(crate) fn workloads(
     monitor: &Monitor,
     namespace: &str,
     when: When,
-    sort: SortBy,
-) -> Vec<Group<WorkloadIdentity>> {
-    workloads_where(monitor, namespace, |_| true, when, sort)
+    selection: &mut Selection<Group<WorkloadIdentity>>,
+) {
+    workloads_where(monitor, namespace, |_| true, when, selection);
 }
 
 /// The Deployment of this name.
@@ -123,8 +130,9 @@ fn workload_as<I: Grouping + for<'a> From<&'a WorkloadKey>>(
     key: &WorkloadKey,
 ) -> Option<Group<I>> {
     let meta = monitor.inventory.workload(key);
-    let group = Group::of_workload(&Reporting::new(monitor), key, meta.as_ref(), SortBy::Name);
-    (meta.is_some() || !group.is_empty()).then_some(group)
+    let reporting = Reporting::new(monitor);
+    let (group, newest) = Group::of_workload(&reporting, key, meta.as_ref(), SortBy::Name);
+    (meta.is_some() || !is_empty(&newest)).then_some(group)
 }
 
 fn workloads_where<I: Grouping + for<'a> From<&'a WorkloadKey>>(
@@ -132,24 +140,28 @@ fn workloads_where<I: Grouping + for<'a> From<&'a WorkloadKey>>(
     namespace: &str,
     wanted: impl Fn(&WorkloadKey) -> bool,
     when: When,
-    sort: SortBy,
-) -> Vec<Group<I>> {
+    selection: &mut Selection<Group<I>>,
+) {
+    let sort = selection.sorted_by();
     let reporting = Reporting::new(monitor);
     let mut known = monitor.inventory.workloads(namespace);
     known.retain(|workload| wanted(&workload.key));
-    let is_known = |key: &WorkloadKey| known.iter().any(|workload| *workload.key == *key);
+    let keys: HashSet<&WorkloadKey> = known.iter().map(|workload| &*workload.key).collect();
+    let is_known = |key: &WorkloadKey| keys.contains(key);
     let pushed: Vec<WorkloadKey> = pushed(monitor, EntityKind::Workload)
         .iter()
         .filter_map(|id| joins::workload_named(id))
         .filter(|key| *key.namespace == *namespace && wanted(key) && !is_known(key))
         .collect();
-    let known = known.iter().filter_map(|meta| {
-        let group = Group::of_workload(&reporting, &meta.key, Some(meta), sort);
+    selection.extend(known.iter().filter_map(|meta| {
+        let (group, newest) = Group::of_workload(&reporting, &meta.key, Some(meta), sort);
         let there = is_there(meta.created_at, meta.ended_at, &meta.pods);
-        (there || group.reaches_into(when)).then_some(group)
-    });
-    let pushed = pushed.iter().map(|key| Group::of_workload(&reporting, key, None, sort));
-    known.chain(pushed.filter(|group| group.is_told(when))).collect()
+        (there || reaches_into(&newest, when)).then_some(group)
+    }));
+    selection.extend(pushed.iter().filter_map(|key| {
+        let (group, newest) = Group::of_workload(&reporting, key, None, sort);
+        is_told(&newest, when).then_some(group)
+    }));
 }
 
 /// Whether Kubernetes knows a namespace or a workload at present: by itself, or by pods that are there.
@@ -171,7 +183,7 @@ impl Group<NamespaceIdentity> {
         name: &str,
         meta: Option<&NamespaceMeta>,
         sort: SortBy,
-    ) -> Self {
+    ) -> (Self, GroupReading) {
         let monitor = reporting.monitor();
         let claims = meta.map(|meta| meta.pods);
         let coverage = reporting.coverage(&monitor.inventory.nodes_in(name));
@@ -192,7 +204,7 @@ impl<I: Grouping + for<'a> From<&'a WorkloadKey>> Group<I> {
         key: &WorkloadKey,
         meta: Option<&WorkloadMeta>,
         sort: SortBy,
-    ) -> Self {
+    ) -> (Self, GroupReading) {
         let monitor = reporting.monitor();
         let claims = meta.map(|meta| meta.pods);
         let coverage = reporting.coverage(&monitor.inventory.nodes_of(key));
@@ -208,10 +220,11 @@ impl<I: Grouping + for<'a> From<&'a WorkloadKey>> Group<I> {
 }
 
 fn source(monitor: &Monitor, kind: EntityKind, id: EntityId) -> Source {
-    Source { node: monitor.nowhere.clone(), kind, id }
+    Source { node: Arc::new(monitor.nowhere.clone()), kind, id }
 }
 
 impl<I: Grouping> Group<I> {
+    /// A group, and what was read of it last.
     fn new(
         reporting: &Reporting<'_>,
         identity: I,
@@ -219,56 +232,53 @@ impl<I: Grouping> Group<I> {
         pushed: Source,
         (claims, coverage): (Option<PodSums>, Coverage),
         sort: SortBy,
-    ) -> Self {
-        let (newest, coverage) = newest(reporting, &sums, &pushed, claims.as_ref(), coverage);
-        let rank = newest.rank(sort).filter(|_| !coverage.stale);
-        let facts = GroupFacts { claims: claims.unwrap_or_default(), coverage: Some(coverage) };
-        Self { identity, sums, pushed, facts, newest, rank }
+    ) -> (Self, GroupReading) {
+        let mut group = Self { identity, sums, pushed, claims, coverage, rank: None };
+        let (newest, coverage) = group.read(reporting);
+        group.rank = newest.rank(sort).filter(|_| !coverage.stale);
+        (group, newest)
     }
 
-    /// Nothing of it is retained.
-    fn is_empty(&self) -> bool {
-        matches!(self.newest, GroupReading::Empty(_))
-    }
-
-    /// It was measured in the span, if there is one.
-    fn reaches_into(&self, when: When) -> bool {
-        match when {
-            When::Newest => false,
-            When::Span(span) => !self.is_empty() && self.newest.at() >= span.range.from,
+    /// What was read of it last: what is pushed stands before the sum, for as long as somebody keeps
+    /// pushing it.
+    fn read(&self, reporting: &Reporting<'_>) -> (GroupReading, Coverage) {
+        let Self { sums, pushed, claims, coverage, .. } = self;
+        let pushed = pushed
+            .look(reporting.monitor(), |series| (series.live(), Reading::from(series.latest())));
+        let of_push = |reading: Reading, stale| {
+            (GroupReading::Pushed(reading.into()), Coverage { stale, ..*coverage })
+        };
+        if let Some((true, reading)) = pushed {
+            return of_push(reading, false);
+        }
+        match (reporting.sum(sums, claims.as_ref(), *coverage), pushed) {
+            // Nobody pushes it any more, and there is nothing else to show.
+            ((GroupReading::Empty(_), _), Some((_, reading))) => of_push(reading, true),
+            (sum, _) => sum,
         }
     }
 
-    /// The same of one that nobody but pushed samples tells of: they are all there is to it.
-    fn is_told(&self, when: When) -> bool {
-        self.reaches_into(when) || (when == When::Newest && !self.is_empty())
+    fn facts(&self, coverage: Coverage) -> GroupFacts {
+        GroupFacts { claims: self.claims.unwrap_or_default(), coverage: Some(coverage) }
     }
 }
 
-/// What is pushed stands before the sum, for as long as somebody keeps pushing it.
-fn newest(
-    reporting: &Reporting<'_>,
-    sums: &str,
-    pushed: &Source,
-    claims: Option<&PodSums>,
-    coverage: Coverage,
-) -> (GroupReading, Coverage) {
-    let pushed = reporting.monitor().store.node(&pushed.node, |view| {
-        let series = view.find(pushed.kind, &pushed.id)?;
-        Some((series.live(), Reading::from(series.latest())))
-    });
-    let pushed = pushed.flatten();
-    let of_push = |reading: Reading, stale| {
-        (GroupReading::Pushed(reading.into()), Coverage { stale, ..coverage })
-    };
-    if let Some((true, reading)) = pushed {
-        return of_push(reading, false);
+/// Nothing of it is retained.
+fn is_empty(newest: &GroupReading) -> bool {
+    matches!(newest, GroupReading::Empty(_))
+}
+
+/// It was measured in the span, if there is one.
+fn reaches_into(newest: &GroupReading, when: When) -> bool {
+    match when {
+        When::Newest => false,
+        When::Span(span) => !is_empty(newest) && newest.at() >= span.range.from,
     }
-    match (reporting.sum(sums, claims, coverage), pushed) {
-        // Nobody pushes it any more, and there is nothing else to show.
-        ((GroupReading::Empty(_), _), Some((_, reading))) => of_push(reading, true),
-        (sum, _) => sum,
-    }
+}
+
+/// Like [`reaches_into`], of one that nobody but pushed samples tells of: they are all there is to it.
+fn is_told(newest: &GroupReading, when: When) -> bool {
+    reaches_into(newest, when) || (when == When::Newest && !is_empty(newest))
 }
 
 /// The sums of a span, oldest first; beyond the retention in the coarser steps that are kept for
@@ -278,8 +288,8 @@ fn summed(monitor: &Monitor, sums: &str, span: &Span) -> Vec<GroupSample> {
 }
 
 impl<I: Grouping> Listed for Group<I> {
-    fn key(&self) -> [&str; 3] {
-        self.identity.key()
+    fn key(&self, part: usize) -> Cow<'_, str> {
+        Cow::Borrowed(self.identity.key(part))
     }
 
     fn rank(&self) -> Option<f64> {
@@ -291,23 +301,31 @@ impl<I: Grouping> Entity for Group<I> {
     type Identity = I;
     type Sample = I::Sample;
 
-    fn newest(self) -> I::Sample {
-        self.identity.sample(&self.newest, &self.facts)
+    fn newest(self, monitor: &Monitor) -> Option<I::Sample> {
+        let (newest, coverage) = self.read(&Reporting::new(monitor));
+        let facts = self.facts(coverage);
+        Some(self.identity.sample(&newest, &facts))
     }
 
-    fn over(self, span: &Span, monitor: &Monitor) -> Windowed<I, I::Sample> {
-        let pushed = self.pushed.readings(span, monitor);
-        let readings: Vec<GroupReading> = if pushed.is_empty() {
-            let sums = summed(monitor, &self.sums, span);
-            steps::sums(sums, span).into_iter().map(GroupReading::Sum).collect()
-        } else {
-            pushed.into_iter().map(|reading| GroupReading::Pushed(reading.into())).collect()
+    fn over<'a>(
+        self,
+        span: &'a Span,
+        monitor: &'a Monitor,
+    ) -> Windowed<I, impl Iterator<Item = I::Sample>> {
+        let (newest, coverage) = self.read(&Reporting::new(monitor));
+        let (newest_at, facts) = (newest.at(), self.facts(coverage));
+        let mut pushed = self.pushed.readings(span, monitor).peekable();
+        let sums = match pushed.peek() {
+            None => steps::sums(summed(monitor, &self.sums, span), span),
+            Some(_) => Vec::new(),
         };
-        let reaches_newest = span.range.to >= self.newest.at();
-        let samples = with_facts(readings, reaches_newest, self.facts, &GroupFacts::default())
-            .map(|(reading, facts)| self.identity.clone().sample(&reading, &facts))
-            .collect();
-        Windowed { identity: self.identity, samples }
+        let pushed = pushed.map(|reading| GroupReading::Pushed(reading.into()));
+        let readings = sums.into_iter().map(GroupReading::Sum).chain(pushed);
+        let reaches_newest = span.range.to >= newest_at;
+        let identity = self.identity.clone();
+        let samples = with_facts(readings, reaches_newest, facts, GroupFacts::default())
+            .map(move |(reading, facts)| identity.clone().sample(&reading, &facts));
+        Windowed::new(self.identity, samples)
     }
 }
 
@@ -318,8 +336,8 @@ impl Grouping for NamespaceIdentity {
         NamespaceSample::new(self, reading, facts)
     }
 
-    fn key(&self) -> [&str; 3] {
-        [&self.namespace, "", ""]
+    fn key(&self, part: usize) -> &str {
+        if part == 0 { &self.namespace } else { "" }
     }
 }
 
@@ -330,8 +348,8 @@ impl Grouping for DeploymentIdentity {
         DeploymentSample::new(self, reading, facts)
     }
 
-    fn key(&self) -> [&str; 3] {
-        [&self.deployment, "", ""]
+    fn key(&self, part: usize) -> &str {
+        if part == 0 { &self.deployment } else { "" }
     }
 }
 
@@ -342,7 +360,11 @@ impl Grouping for WorkloadIdentity {
         WorkloadSample::new(self, reading, facts)
     }
 
-    fn key(&self) -> [&str; 3] {
-        [&self.workload_name, &self.workload_kind, ""]
+    fn key(&self, part: usize) -> &str {
+        match part {
+            0 => &self.workload_name,
+            1 => &self.workload_kind,
+            _ => "",
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod containers;
 mod coverage;
+mod cursor;
 mod entity;
 mod gauges;
 mod groups;
@@ -21,7 +22,7 @@ pub(crate) use containers::containers_of;
 pub(crate) use entity::Entity;
 pub(crate) use groups::{deployment, deployments, namespace, namespaces, workload, workloads};
 pub(crate) use nodes::{known as known_node, node, nodes};
-pub(crate) use page::{Listed, PageParams, SortBy};
+pub(crate) use page::{Listed, PageParams, Selection, SortBy};
 pub(crate) use params::{Address, Asked, Params, Question, documented};
 pub(crate) use pod_params::PodParams;
 pub(crate) use pods::{Scope, find_pod, pods, top_pods};

@@ -1,10 +1,12 @@
 //! Finding nodes.
 
+use std::{borrow::Cow, sync::Arc};
+
 use kubemonitor_model::{EntityId, EntityKind, NodeName};
 use kubemonitor_store::{NodeView, SeriesView};
 
 use super::{
-    Listed, SortBy, Span,
+    Listed, Selection, SortBy, Span,
     entity::{Entity, Source, with_facts},
     presence::{Knowledge, Sight, runs},
 };
@@ -15,11 +17,9 @@ use crate::{
 };
 
 /// A node that was found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
-    source: Source,
-    facts: NodeFacts,
-    newest: Reading,
+    name: Arc<NodeName>,
     rank: Option<f64>,
 }
 
@@ -35,8 +35,9 @@ struct Measured {
 }
 
 /// Every node: those that were measured, and those Kubernetes knows.
-pub(crate) fn nodes(monitor: &Monitor, sort: SortBy) -> Vec<Node> {
-    monitor.nodes().into_iter().map(|name| Node::new(monitor, name, sort)).collect()
+pub(crate) fn nodes(monitor: &Monitor, selection: &mut Selection<Node>) {
+    let sort = selection.sorted_by();
+    selection.extend(monitor.nodes().into_iter().map(|name| Node::new(monitor, name, sort)));
 }
 
 /// The node of this name.
@@ -55,28 +56,43 @@ pub(crate) fn known(monitor: &Monitor, name: &str) -> Result<NodeName, ApiError>
 
 impl Node {
     fn new(monitor: &Monitor, name: NodeName, sort: SortBy) -> Self {
-        let source =
-            Source { kind: EntityKind::Node, id: EntityId::parse(name.as_str()), node: name };
-        let measured = monitor.store.node(&source.node, |view| look(view, &source.id));
-        let meta = monitor.inventory.node(source.node.as_str());
+        let mut node = Self { name: Arc::new(name), rank: None };
+        if sort != SortBy::Name {
+            let rank = |view: &NodeView<'_>| {
+                let series = view.find(EntityKind::Node, &node.source().id)?;
+                // What is stale has no place in an order by present use.
+                Reading::rank_of(&series, sort).filter(|_| !Sight::new(view).is_silent)
+            };
+            node.rank = monitor.store.node(&node.name, rank).flatten();
+        }
+        node
+    }
+
+    fn source(&self) -> Source {
+        let id = EntityId::parse(self.name.as_str());
+        Source { node: Arc::clone(&self.name), kind: EntityKind::Node, id }
+    }
+
+    /// What there is to say of it now, and its newest reading.
+    fn present(&self, monitor: &Monitor) -> (NodeFacts, Reading) {
+        let source = self.source();
+        let measured = monitor.store.node(&self.name, |view| look(view, &source.id));
+        let meta = monitor.inventory.node(self.name.as_str());
         let counts = match (&meta, Knowledge::of_pods(monitor)) {
-            (Some(_), Knowledge::Current) => Some(claimed(monitor, source.node.as_str())),
+            (Some(_), Knowledge::Current) => Some(claimed(monitor, self.name.as_str())),
             _ => measured.as_ref().map(|measured| (measured.pods, measured.containers)),
         };
-        let stale = measured.as_ref().is_none_or(|measured| measured.is_silent);
         let facts = NodeFacts {
-            identity: NodeIdentity { node_name: source.node.to_string() },
+            identity: NodeIdentity { node_name: self.name.to_string() },
             pod_count: counts.map(|(pods, _)| pods),
             container_count: counts.map(|(_, containers)| containers),
             ready: meta.and_then(|meta| meta.ready),
-            stale: Some(stale),
+            stale: Some(measured.as_ref().is_none_or(|measured| measured.is_silent)),
             clock_skew_ms: measured.as_ref().and_then(|measured| measured.clock_skew_ms),
             conflicting_frames: measured.as_ref().map(|measured| measured.conflicting_frames),
         };
         let newest = measured.and_then(|measured| measured.newest);
-        let newest = newest.unwrap_or_else(|| Reading::empty(EntityKind::Node, now()));
-        let rank = newest.rank(sort).filter(|_| !stale);
-        Self { source, facts, newest, rank }
+        (facts, newest.unwrap_or_else(|| Reading::empty(EntityKind::Node, now())))
     }
 }
 
@@ -106,8 +122,8 @@ fn claimed(monitor: &Monitor, node: &str) -> (u64, u64) {
 }
 
 impl Listed for Node {
-    fn key(&self) -> [&str; 3] {
-        [self.source.node.as_str(), "", ""]
+    fn key(&self, part: usize) -> Cow<'_, str> {
+        Cow::Borrowed(if part == 0 { self.name.as_str() } else { "" })
     }
 
     fn rank(&self) -> Option<f64> {
@@ -119,18 +135,21 @@ impl Entity for Node {
     type Identity = NodeIdentity;
     type Sample = NodeSample;
 
-    fn newest(self) -> NodeSample {
-        NodeSample::new(self.facts, &self.newest)
+    fn newest(self, monitor: &Monitor) -> Option<NodeSample> {
+        let (facts, newest) = self.present(monitor);
+        Some(NodeSample::new(facts, &newest))
     }
 
-    fn over(self, span: &Span, monitor: &Monitor) -> Windowed<NodeIdentity, NodeSample> {
-        let readings = self.source.readings(span, monitor);
-        let identity = self.facts.identity.clone();
-        let past = self.facts.past();
-        let reaches_newest = span.range.to >= self.newest.at;
-        let samples = with_facts(readings, reaches_newest, self.facts, &past)
-            .map(|(reading, facts)| NodeSample::new(facts, &reading))
-            .collect();
-        Windowed { identity, samples }
+    fn over<'a>(
+        self,
+        span: &'a Span,
+        monitor: &'a Monitor,
+    ) -> Windowed<NodeIdentity, impl Iterator<Item = NodeSample>> {
+        let (facts, newest) = self.present(monitor);
+        let (identity, past) = (facts.identity.clone(), facts.past());
+        let readings = self.source().readings(span, monitor);
+        let samples = with_facts(readings, span.range.to >= newest.at, facts, past)
+            .map(|(reading, facts)| NodeSample::new(facts, &reading));
+        Windowed::new(identity, samples)
     }
 }

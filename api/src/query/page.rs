@@ -5,6 +5,7 @@ use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr};
 use utoipa::IntoParams;
 
 use super::{
+    cursor::Cursor,
     params::{Params, Question, documented},
     sorted,
 };
@@ -118,7 +119,7 @@ enum SortName {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Sort {
+pub(super) struct Sort {
     by: SortBy,
     descending: bool,
 }
@@ -142,14 +143,18 @@ impl fmt::Display for Sort {
     }
 }
 
-/// Something that stands in a list.
+/// Something that stands in a list, or a place in one.
 pub(crate) trait Listed {
-    /// What it is sorted by, and what tells it from all others: name, namespace, identity.
-    fn key(&self) -> [&str; 3];
+    /// What it is sorted by, and what tells it from all others: name, namespace, identity, which
+    /// are parts 0, 1 and 2.
+    fn key(&self, part: usize) -> Cow<'_, str>;
 
     /// How much it has of what the list is sorted by; `None` when that is not known, and by name.
     fn rank(&self) -> Option<f64>;
 }
+
+/// Parts of a key.
+pub(super) const PARTS: usize = 3;
 
 /// A page of a list.
 #[derive(Debug)]
@@ -160,135 +165,109 @@ pub(crate) struct Page<T> {
     pub(crate) next: Option<String>,
 }
 
+/// A page while what may be on it is looked for. It holds about twice as many as the page has, of
+/// however many are offered.
+#[derive(Debug)]
+pub(crate) struct Selection<T> {
+    sort: Sort,
+    after: Option<Cursor>,
+    limit: usize,
+    found: Vec<T>,
+    /// The hint of the last item that the page was cut to: what comes after it is not on the page.
+    bound: Option<u128>,
+}
+
+/// Found items beyond the page that are held before it is cut: sorting for each one would take long.
+const SLACK: usize = 64;
+
 impl PageParams {
-    /// Sorts, and cuts the page out.
-    pub(crate) fn cut<T: Listed>(&self, mut items: Vec<T>) -> Page<T> {
-        let sort = self.order();
-        let in_order = |a: &T, b: &T| sort.compare(&Place::of(a), &Place::of(b));
-        if let Some(cursor) = &self.after {
-            let place = cursor.place();
-            items.retain(|item| sort.compare(&Place::of(item), &place).is_gt());
-        }
-        let limit = self.limit.map_or(items.len(), |limit| limit as usize);
-        let more = limit < items.len();
-        let items = sorted::first_of(items, limit, |item| sort.hint(item), in_order);
-        let last = items.last().filter(|_| more);
-        let next = last.map(|last| Cursor::after(sort, last).to_string());
-        Page { items, next }
+    /// A page on which nothing is yet.
+    pub(crate) fn selection<T: Listed>(self) -> Selection<T> {
+        let limit = self.limit.map_or(usize::MAX, |limit| limit as usize);
+        Selection { sort: self.order(), after: self.after, limit, found: Vec::new(), bound: None }
     }
 }
 
-/// A place in the order of a list.
-struct Place<'a> {
-    rank: Option<f64>,
-    key: [Cow<'a, str>; 3],
+impl<T: Listed> Selection<T> {
+    /// What the list is sorted by.
+    pub(crate) fn sorted_by(&self) -> SortBy {
+        self.sort.by
+    }
+
+    /// Puts an item on the page, if that is where it belongs as far as is known.
+    pub(crate) fn add(&mut self, item: T) {
+        let sort = self.sort;
+        if self.bound.is_some_and(|bound| sort.hint(&item) > bound)
+            || self.after.as_ref().is_some_and(|after| sort.compare(&item, after).is_le())
+        {
+            return;
+        }
+        self.found.push(item);
+        // One more than the page has tells that there is another page.
+        let kept = self.limit.saturating_add(1);
+        if self.found.len() >= kept.saturating_mul(2).saturating_add(SLACK) {
+            self.keep_first(kept);
+            self.bound = self.found.last().map(|last| sort.hint(last));
+        }
+    }
+
+    /// The page.
+    pub(crate) fn page(mut self) -> Page<T> {
+        self.keep_first(self.limit.saturating_add(1));
+        let more = self.found.len() > self.limit;
+        self.found.truncate(self.limit);
+        let last = self.found.last().filter(|_| more);
+        let next = last.map(|last| Cursor::after(self.sort, last).to_string());
+        Page { items: self.found, next }
+    }
+
+    fn keep_first(&mut self, count: usize) {
+        let sort = self.sort;
+        let found = std::mem::take(&mut self.found);
+        self.found =
+            sorted::first_of(found, count, |item| sort.hint(item), |a, b| sort.compare(a, b));
+    }
 }
 
-impl<'a> Place<'a> {
-    fn of(item: &'a impl Listed) -> Self {
-        Self { rank: item.rank(), key: item.key().map(Cow::Borrowed) }
+impl<T: Listed> Extend<T> for Selection<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, items: I) {
+        items.into_iter().for_each(|item| self.add(item));
     }
 }
 
 impl Sort {
     /// Orders most items as [`Sort::compare`] does, and faster: by their ranks and how their names
     /// begin.
-    fn hint(self, item: &impl Listed) -> (u64, u128) {
+    fn hint(self, item: &impl Listed) -> u128 {
         let mut start = [0; 16];
-        start.iter_mut().zip(item.key()[0].bytes()).for_each(|(start, byte)| *start = byte);
+        start.iter_mut().zip(item.key(0).bytes()).for_each(|(start, byte)| *start = byte);
         let name = u128::from_be_bytes(start);
         if self.by == SortBy::Name {
-            return (0, if self.descending { !name } else { name });
+            return if self.descending { !name } else { name };
         }
-        let Some(rank) = item.rank() else { return (u64::MAX, name) };
-        // As `f64::total_cmp` has it; the greatest is a NaN, which no rank is.
-        let bits = rank.to_bits();
-        let rank = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
-        (if self.descending { !rank } else { rank }, name)
+        let rank = item.rank().map_or(u64::MAX, |rank| {
+            // As `f64::total_cmp` has it; the greatest is a NaN, which no rank is.
+            let bits = rank.to_bits();
+            let rank = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+            if self.descending { !rank } else { rank }
+        });
+        u128::from(rank) << 64 | name >> 64
     }
 
-    fn compare(self, a: &Place<'_>, b: &Place<'_>) -> Ordering {
+    fn compare(self, a: &impl Listed, b: &impl Listed) -> Ordering {
         let turned = |order: Ordering| if self.descending { order.reverse() } else { order };
-        match (a.rank, b.rank) {
-            _ if self.by == SortBy::Name => turned(a.key.cmp(&b.key)),
-            (Some(a_rank), Some(b_rank)) => {
-                turned(a_rank.total_cmp(&b_rank)).then_with(|| a.key.cmp(&b.key))
-            }
+        let by_key = || {
+            let mut parts = (0..PARTS).map(|part| a.key(part).cmp(&b.key(part)));
+            parts.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        };
+        match (a.rank(), b.rank()) {
+            _ if self.by == SortBy::Name => turned(by_key()),
+            (Some(a_rank), Some(b_rank)) => turned(a_rank.total_cmp(&b_rank)).then_with(by_key),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (None, None) => a.key.cmp(&b.key),
+            (None, None) => by_key(),
         }
     }
-}
-
-/// Where a page ended: the place of its last item. It stays good when others come and go.
-///
-/// Written `sort~rank~key`: the rank's bits, since decimal digits could lose the last one, and the
-/// key in hexadecimal, since a URL would have to escape it otherwise.
-#[derive(Clone, Debug, PartialEq)]
-struct Cursor {
-    sort: Sort,
-    rank: Option<f64>,
-    key: [String; 3],
-}
-
-/// Stands between the parts of a key, none of which has it.
-const SEPARATOR: char = '\0';
-
-impl Cursor {
-    fn after(sort: Sort, last: &impl Listed) -> Self {
-        Self { sort, rank: last.rank(), key: last.key().map(str::to_owned) }
-    }
-
-    fn place(&self) -> Place<'_> {
-        let [name, namespace, identity] = &self.key;
-        let key = [name, namespace, identity].map(|part| Cow::Borrowed(part.as_str()));
-        Place { rank: self.rank, key }
-    }
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}~", self.sort)?;
-        if let Some(rank) = self.rank {
-            write!(f, "{:016x}", rank.to_bits())?;
-        }
-        f.write_str("~")?;
-        let key = self.key.join(&SEPARATOR.to_string());
-        key.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const REMEDY: &str = "give the token of the page before, as its header `X-Continue` has it";
-        let mut parts = text.splitn(3, '~');
-        let mut part = || parts.next().ok_or(REMEDY);
-        let (sort, rank, key) = (part()?, part()?, part()?);
-        // `from_str_radix` would take a sign and capitals, too.
-        let is_hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
-        if !rank.chars().chain(key.chars()).all(is_hex) {
-            return Err(REMEDY);
-        }
-        let rank = match rank.len() {
-            0 => None,
-            16 => Some(u64::from_str_radix(rank, 16).map(f64::from_bits).map_err(|_| REMEDY)?),
-            _ => return Err(REMEDY),
-        };
-        let key = unhex(key).ok_or(REMEDY)?;
-        let mut parts = key.splitn(3, SEPARATOR).map(str::to_owned);
-        let key = std::array::from_fn(|_| parts.next().unwrap_or_default());
-        Ok(Self { sort: sort.parse().map_err(|_| REMEDY)?, rank, key })
-    }
-}
-
-fn unhex(digits: &str) -> Option<String> {
-    let byte = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-    let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
-    // A key is UTF-8. What is not, is a place where nothing stands, but a place.
-    Some(String::from_utf8_lossy(&bytes?).into_owned())
 }
 
 #[cfg(test)]
@@ -302,8 +281,8 @@ mod tests {
     struct Item(String, Option<f64>);
 
     impl Listed for Item {
-        fn key(&self) -> [&str; 3] {
-            [&self.0, "", ""]
+        fn key(&self, part: usize) -> Cow<'_, str> {
+            Cow::Borrowed(if part == 0 { &self.0 } else { "" })
         }
 
         fn rank(&self) -> Option<f64> {
@@ -315,6 +294,12 @@ mod tests {
         [("d", Some(2.0)), ("b", None), ("c", Some(10.0)), ("a", Some(2.0)), ("e", None)]
             .map(|(name, rank)| Item(name.into(), rank))
             .to_vec()
+    }
+
+    fn cut(query: &str, items: Vec<Item>) -> Page<Item> {
+        let mut selection = ask::<PageParams>(query).unwrap().selection();
+        selection.extend(items);
+        selection.page()
     }
 
     fn names(page: &Page<Item>) -> String {
@@ -330,26 +315,25 @@ mod tests {
             ("sort=cpu", "adcbe"),
             ("sort=-cpu", "cadbe"),
         ] {
-            assert_eq!(names(&ask::<PageParams>(query).unwrap().cut(items())), order, "{query}");
+            assert_eq!(names(&cut(query, items())), order, "{query}");
         }
     }
 
     #[test]
     fn a_page_ends_with_a_token_and_the_last_one_without() {
-        let first = ask::<PageParams>("sort=-cpu&limit=2").unwrap().cut(items());
+        let first = cut("sort=-cpu&limit=2", items());
         assert_eq!(names(&first), "ca");
         let rest = format!("sort=-cpu&continue={}", first.next.unwrap());
-        let rest = ask::<PageParams>(&rest).unwrap().cut(items());
+        let rest = cut(&rest, items());
         assert_eq!((names(&rest).as_str(), rest.next), ("dbe", None));
-        let exact = ask::<PageParams>("limit=5").unwrap().cut(items());
+        let exact = cut("limit=5", items());
         assert_eq!(exact.next, None);
     }
 
     #[test]
     fn a_list_goes_on_in_the_order_it_began_in() {
-        let token = ask::<PageParams>("sort=-name&limit=2").unwrap().cut(items()).next.unwrap();
-        let rest = ask::<PageParams>(&format!("sort=cpu&continue={token}")).unwrap();
-        assert_eq!(names(&rest.cut(items())), "cba");
+        let token = cut("sort=-name&limit=2", items()).next.unwrap();
+        assert_eq!(names(&cut(&format!("sort=cpu&continue={token}"), items())), "cba");
     }
 
     #[test]
@@ -374,10 +358,22 @@ mod tests {
         assert!(ask::<PageParams>("continue=cpu~ffffffffffffffff~ff00").is_ok());
     }
 
+    #[test]
+    fn a_page_of_one_holds_few_of_however_many_are_offered() {
+        let mut selection = ask::<PageParams>("limit=1").unwrap().selection();
+        let mut most = 0;
+        for n in (0..10_000).rev() {
+            selection.add(Item(format!("{n:05}"), None));
+            most = most.max(selection.found.len());
+        }
+        assert!(most <= 2 * 2 + SLACK, "{most}");
+        assert_eq!(names(&selection.page()), "00000");
+    }
+
     proptest! {
         #[test]
         fn pages_put_together_are_the_whole_list(
-            ranks in prop::collection::vec(prop::option::of(-2_i8..5), 0..40),
+            ranks in prop::collection::vec(prop::option::of(-2_i8..5), 0..200),
             limit in 1_u32..9,
             sort in prop::sample::select(vec!["name", "-name", "cpu", "-cpu"]),
         ) {
@@ -386,16 +382,16 @@ mod tests {
                 .enumerate()
                 .map(|(i, rank)| Item(format!("{}{i:03}", "long-".repeat(i % 5)), rank.map(f64::from)))
                 .collect();
-            let whole = ask::<PageParams>(&format!("sort={sort}")).unwrap().cut(items.clone());
+            let whole = cut(&format!("sort={sort}"), items.clone());
             let order = ask::<PageParams>(&format!("sort={sort}")).unwrap().order();
             let is_in_order = whole.items.is_sorted_by(|a, b| {
-                order.compare(&Place::of(a), &Place::of(b)).is_lt()
+                order.compare(a, b).is_lt()
             });
             prop_assert!(is_in_order);
             let mut pages = Vec::new();
             let mut query = format!("sort={sort}&limit={limit}");
             loop {
-                let page = ask::<PageParams>(&query).unwrap().cut(items.clone());
+                let page = cut(&query, items.clone());
                 pages.extend(page.items);
                 let Some(next) = page.next else { break };
                 query = format!("sort={sort}&limit={limit}&continue={next}");

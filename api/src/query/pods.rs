@@ -1,14 +1,14 @@
 //! Finding pods: measured ones, and those Kubernetes says run.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use kubemonitor_inventory::{PodMeta, WorkloadKey};
 use kubemonitor_model::{EntityId, EntityKind, NodeName};
-use kubemonitor_store::{SeriesView, Usage};
+use kubemonitor_store::{NodeView, Usage};
 
 use super::{
-    Listed, SortBy, Span, When,
-    entity::{Entity, Source, with_facts},
+    Listed, Selection, SortBy, Span, When,
+    entity::{Entity, Source, text_of, with_facts},
     pod_params::PodParams,
     presence::{Knowledge, Life, Seen, Sight, Wanted},
 };
@@ -31,21 +31,28 @@ pub(crate) enum Scope {
     Workload(WorkloadKey),
 }
 
-/// A pod that was found. What is said of it is put together when it is shown: of a large list most
-/// pods are not on the page.
-#[derive(Debug)]
+/// A pod that was found.
+#[derive(Clone, Debug)]
 pub(crate) struct Pod {
-    uid: Arc<str>,
     /// Where it was measured, else where Kubernetes says it is.
-    node: Option<NodeName>,
-    /// Who it is there; `None` while nothing was measured.
-    id: Option<EntityId>,
-    state: PodState,
-    /// How far what is said of its containers can be relied on.
-    pub(super) knowledge: Knowledge,
-    meta: Option<Arc<PodMeta>>,
-    newest: Reading,
+    node: Option<Arc<NodeName>>,
+    who: Who,
     rank: Option<f64>,
+}
+
+/// Whom a pod is known by.
+#[derive(Clone, Debug)]
+enum Who {
+    /// Kubernetes has told of it, with the UID that its cgroup carries.
+    Told(Arc<PodMeta>),
+    /// It was measured under a UID that Kubernetes does not tell, or tells as another one's.
+    Measured(EntityId, Option<Arc<PodMeta>>),
+}
+
+/// A pod at one moment.
+struct Present {
+    state: PodState,
+    newest: Option<Reading>,
 }
 
 /// The pods of a scope. Without a span those in the phase that is asked for; with one, also those
@@ -55,22 +62,23 @@ pub(crate) fn pods(
     scope: Scope,
     filter: &PodParams,
     when: When,
-    sort: SortBy,
-) -> Vec<Pod> {
+    selection: &mut Selection<Pod>,
+) {
+    let sort = selection.sorted_by();
     let wanted = Wanted::new(monitor, filter, when);
-    let mut found = Vec::new();
     let mut add = |place: Place<'_>, seen: Option<Seen>, meta: Option<Arc<PodMeta>>| {
-        let Place { node, is_silent } = place;
+        let node = place.node.map(|node| &**node);
         if filter.admits(node, meta.as_deref())
-            && wanted.includes(meta.as_deref(), seen.as_ref(), is_silent)
+            && wanted.includes(meta.as_deref(), seen.as_ref(), place.is_silent)
         {
-            found.push(Pod::new(place, seen, meta, wanted.knowledge, sort));
+            selection.extend(Pod::new(place, seen, meta, wanted.knowledge));
         }
     };
     match filter.narrowed(scope) {
         Scope::Cluster => {
-            for node in monitor.nodes().iter().chain([&monitor.nowhere]) {
-                on_node(monitor, node, wanted.knowledge, &mut add);
+            let nowhere = monitor.nowhere.clone();
+            for node in monitor.nodes().into_iter().chain([nowhere]) {
+                on_node(monitor, &Arc::new(node), sort, &mut add);
             }
             if wanted.includes_unbound() {
                 for meta in monitor.inventory.pods_unbound() {
@@ -80,15 +88,12 @@ pub(crate) fn pods(
                 }
             }
         }
-        Scope::Node(node) => on_node(monitor, &node, wanted.knowledge, &mut add),
+        Scope::Node(node) => on_node(monitor, &Arc::new(node), sort, &mut add),
         Scope::Namespace(name) => {
-            of_group(monitor, monitor.inventory.pods_in(&name), wanted.knowledge, &mut add);
+            of_group(monitor, monitor.inventory.pods_in(&name), sort, &mut add);
         }
-        Scope::Workload(key) => {
-            of_group(monitor, monitor.inventory.pods_of(&key), wanted.knowledge, &mut add);
-        }
+        Scope::Workload(key) => of_group(monitor, monitor.inventory.pods_of(&key), sort, &mut add),
     }
-    found
 }
 
 /// One more tells that there is another page; others stand in for those that have just ended.
@@ -125,16 +130,16 @@ pub(crate) fn top_pods(
         let seen = monitor.store.node(&node, |view| {
             let sight = Sight::new(view);
             let see = |(pod, meta): (_, Option<Arc<PodMeta>>)| {
-                let series = view.find(EntityKind::Pod, &pod)?;
-                Some((sight.pod(series, meta.as_deref(), wanted.knowledge), meta))
+                Some((sight.pod(&view.find(EntityKind::Pod, &pod)?, sort), meta))
             };
             pods.into_iter().filter_map(see).collect::<Vec<_>>()
         });
+        let node = Arc::new(node);
         for (seen, meta) in seen.unwrap_or_default() {
             // What is stale has no place in an order by present use.
             if !seen.is_silent && wanted.includes(meta.as_deref(), Some(&seen), false) {
                 let place = Place { node: Some(&node), is_silent: false };
-                found.push(Pod::new(place, Some(seen), meta, wanted.knowledge, sort));
+                found.extend(Pod::new(place, Some(seen), meta, wanted.knowledge));
             }
         }
     }
@@ -146,7 +151,7 @@ pub(crate) fn top_pods(
 #[derive(Clone, Copy)]
 struct Place<'a> {
     /// The node that measured it, else the one that Kubernetes names.
-    node: Option<&'a NodeName>,
+    node: Option<&'a Arc<NodeName>>,
     /// Nothing was heard of that node lately.
     is_silent: bool,
 }
@@ -159,16 +164,14 @@ impl Place<'_> {
 type Add<'a> = dyn FnMut(Place<'_>, Option<Seen>, Option<Arc<PodMeta>>) + 'a;
 
 /// Pods a node's collector saw, and those that Kubernetes says are there and it did not see.
-fn on_node(monitor: &Monitor, node: &NodeName, knowledge: Knowledge, add: &mut Add<'_>) {
+fn on_node(monitor: &Monitor, node: &Arc<NodeName>, sort: SortBy, add: &mut Add<'_>) {
     let metas = monitor.inventory.pods_on(node.as_str());
     let mut metas: HashMap<EntityId, Arc<PodMeta>> =
         metas.into_iter().map(|meta| (meta.uid.clone(), meta)).collect();
     let seen = monitor.store.node(node, |view| {
         let sight = Sight::new(view);
-        let see = |series: SeriesView<'_>| {
-            sight.pod(series, metas.get(series.id()).map(|meta| &**meta), knowledge)
-        };
-        (view.series(EntityKind::Pod).map(see).collect::<Vec<_>>(), sight.is_silent)
+        let pods = view.series(EntityKind::Pod);
+        (pods.map(|series| sight.pod(&series, sort)).collect::<Vec<_>>(), sight.is_silent)
     });
     let (seen, is_silent) = seen.unwrap_or_else(|| (Vec::new(), true));
     let place = Place { node: Some(node), is_silent };
@@ -185,13 +188,13 @@ fn on_node(monitor: &Monitor, node: &NodeName, knowledge: Knowledge, add: &mut A
 }
 
 /// Pods that Kubernetes says belong together, wherever they were seen.
-fn of_group(monitor: &Monitor, metas: Vec<Arc<PodMeta>>, knowledge: Knowledge, add: &mut Add<'_>) {
+fn of_group(monitor: &Monitor, metas: Vec<Arc<PodMeta>>, sort: SortBy, add: &mut Add<'_>) {
     let mut by_node: HashMap<NodeName, Vec<Arc<PodMeta>>> = HashMap::new();
     for meta in metas {
         if let Some(node) = monitor.store.locate(&meta.uid) {
             by_node.entry(node).or_default().push(meta);
         } else {
-            let bound_to = meta.node.as_deref().and_then(|node| node.parse().ok());
+            let bound_to = bound_to(&meta);
             add(unmeasured(monitor, bound_to.as_ref()), None, Some(meta));
         }
     }
@@ -199,12 +202,12 @@ fn of_group(monitor: &Monitor, metas: Vec<Arc<PodMeta>>, knowledge: Knowledge, a
         let seen = monitor.store.node(&node, |view| {
             let sight = Sight::new(view);
             let see = |meta: &Arc<PodMeta>| {
-                let series = view.find(EntityKind::Pod, &meta.uid)?;
-                Some(sight.pod(series, Some(meta), knowledge))
+                Some(sight.pod(&view.find(EntityKind::Pod, &meta.uid)?, sort))
             };
             (metas.iter().map(see).collect::<Vec<_>>(), sight.is_silent)
         });
         let (seen, is_silent) = seen.unwrap_or_else(|| (Vec::new(), true));
+        let node = Arc::new(node);
         let place = Place { node: Some(&node), is_silent };
         let seen = seen.into_iter().chain(std::iter::repeat_with(|| None));
         for (meta, seen) in metas.into_iter().zip(seen) {
@@ -213,8 +216,13 @@ fn of_group(monitor: &Monitor, metas: Vec<Arc<PodMeta>>, knowledge: Knowledge, a
     }
 }
 
+/// The node that Kubernetes has bound a pod to.
+fn bound_to(meta: &PodMeta) -> Option<Arc<NodeName>> {
+    meta.node.as_deref()?.parse().ok().map(Arc::new)
+}
+
 /// Where a pod is that nobody has measured.
-fn unmeasured<'a>(monitor: &Monitor, bound_to: Option<&'a NodeName>) -> Place<'a> {
+fn unmeasured<'a>(monitor: &Monitor, bound_to: Option<&'a Arc<NodeName>>) -> Place<'a> {
     let Some(node) = bound_to else { return Place::NONE };
     let is_silent = monitor.store.node(node, |view| view.stale(now()));
     Place { node: bound_to, is_silent: is_silent.unwrap_or(true) }
@@ -233,28 +241,23 @@ pub(crate) fn find_pod(
         None => monitor.inventory.pod_by_uid(&EntityId::parse(name)).filter(|pod| chosen(pod)),
     };
     let uid = meta.as_ref().map_or_else(|| EntityId::parse(name), |meta| meta.uid.clone());
-    let knowledge = Knowledge::of_pods(monitor);
-    let measured_on = monitor.store.locate(&uid);
+    let measured_on = monitor.store.locate(&uid).map(Arc::new);
     let seen = measured_on.as_ref().and_then(|node| {
-        monitor.store.node(node, |view| {
-            let series = view.find(EntityKind::Pod, &uid)?;
-            Some(Sight::new(view).pod(series, meta.as_deref(), knowledge))
-        })
+        let see = |view: &NodeView<'_>| {
+            Some(Sight::new(view).pod(&view.find(EntityKind::Pod, &uid)?, SortBy::Name))
+        };
+        monitor.store.node(node, see)
     });
-    let bound_to = || meta.as_ref().and_then(|meta| meta.node.as_deref()?.parse().ok());
-    let node = measured_on.or_else(bound_to);
-    match (seen.flatten(), meta) {
-        (None, None) => Err(ApiError::unknown("pod", name)),
-        // Its namespace is not known, so it is not known to be in the one asked for.
-        (Some(_), None) if namespace.is_some() => Err(ApiError::unknown("pod", name)),
-        (seen, meta) => {
-            let place = match &seen {
-                Some(seen) => Place { node: node.as_ref(), is_silent: seen.is_silent },
-                None => unmeasured(monitor, node.as_ref()),
-            };
-            Ok(Pod::new(place, seen, meta, knowledge, SortBy::Name))
-        }
-    }
+    let seen = seen.flatten();
+    let node = measured_on.or_else(|| bound_to(meta.as_ref()?));
+    let place = match &seen {
+        Some(seen) => Place { node: node.as_ref(), is_silent: seen.is_silent },
+        None => unmeasured(monitor, node.as_ref()),
+    };
+    // Where its namespace is not known, it is not known to be in the one asked for.
+    let is_known = meta.is_some() || (seen.is_some() && namespace.is_none());
+    let pod = Pod::new(place, seen, meta, Knowledge::of_pods(monitor)).filter(|_| is_known);
+    pod.ok_or_else(|| ApiError::unknown("pod", name))
 }
 
 fn meta_named(
@@ -283,68 +286,97 @@ fn meta_named(
 }
 
 impl Pod {
+    /// A pod that was seen, or that Kubernetes tells of; `None` of one that is neither.
     fn new(
         place: Place<'_>,
         seen: Option<Seen>,
         meta: Option<Arc<PodMeta>>,
         knowledge: Knowledge,
-        sort: SortBy,
-    ) -> Self {
+    ) -> Option<Self> {
         let life = Life::of(meta.as_deref(), seen.as_ref(), place.is_silent, knowledge);
-        let state = PodState {
-            ended: life == Life::Ended,
-            stale: life == Life::Silent,
-            qos: seen.as_ref().and_then(|seen| seen.qos),
-            container_count: match &meta {
-                Some(meta) if knowledge == Knowledge::Current && !meta.containers.is_empty() => {
-                    Some(meta.containers.iter().filter(|container| container.running).count() as u64)
-                }
-                _ => seen.as_ref().and_then(|seen| seen.containers),
-            },
+        let rank = seen.as_ref().filter(|_| life != Life::Silent).and_then(|seen| seen.rank);
+        let who = match (seen, meta) {
+            (Some(seen), Some(meta)) if seen.id == meta.uid => Who::Told(meta),
+            (Some(seen), meta) => Who::Measured(seen.id, meta),
+            (None, meta) => Who::Told(meta?),
         };
-        let (id, newest) = match seen {
-            Some(seen) => (Some(seen.id), seen.newest),
-            None => (None, Reading::empty(EntityKind::Pod, now())),
-        };
-        let uid = id.as_ref().or(meta.as_ref().map(|meta| &meta.uid));
-        let uid = uid.expect("a pod was seen or is known").to_string().into();
-        let node = place.node.cloned();
-        let rank = newest.rank(sort).filter(|_| !state.stale);
-        Self { uid, node, id, state, knowledge, meta, newest, rank }
+        Some(Self { node: place.node.cloned(), who, rank })
     }
 
     /// Who it is.
     pub(crate) fn identity(&self) -> PodIdentity {
-        let node = self.node.as_ref().filter(|node| !is_nowhere(node));
-        PodIdentity::new(&self.uid, node.map(NodeName::as_str), self.meta())
+        let node = self.node.as_deref().filter(|node| !is_nowhere(node));
+        let uid: Arc<str> = self.uid().to_string().into();
+        PodIdentity::new(&uid, node.map(NodeName::as_str), self.meta())
     }
 
-    /// Where its rows are; `None` while nothing was measured.
+    /// Where its rows are, if there are any; `None` where it is on no node.
     pub(super) fn source(&self) -> Option<Source> {
-        let (node, id) = (self.node.clone()?, self.id.clone()?);
-        Some(Source { node, kind: EntityKind::Pod, id })
-    }
-
-    /// Nothing was heard of its node lately.
-    pub(super) fn is_silent(&self) -> bool {
-        self.state.stale
+        let node = self.node.clone()?;
+        Some(Source { node, kind: EntityKind::Pod, id: self.uid().clone() })
     }
 
     /// What Kubernetes says of it.
     pub(super) fn meta(&self) -> Option<&PodMeta> {
-        self.meta.as_deref()
+        match &self.who {
+            Who::Told(meta) => Some(meta),
+            Who::Measured(_, meta) => meta.as_deref(),
+        }
     }
 
-    fn facts(&self) -> PodFacts {
-        PodFacts::new(self.identity(), self.state, self.meta())
+    fn uid(&self) -> &EntityId {
+        match &self.who {
+            Who::Told(meta) => &meta.uid,
+            Who::Measured(uid, _) => uid,
+        }
+    }
+
+    /// Nothing was heard of its node lately.
+    pub(super) fn is_silent(&self, monitor: &Monitor) -> bool {
+        unmeasured(monitor, self.node.as_ref()).is_silent
+    }
+
+    fn present(&self, monitor: &Monitor) -> Present {
+        let knowledge = Knowledge::of_pods(monitor);
+        let told = self
+            .meta()
+            .filter(|meta| knowledge == Knowledge::Current && !meta.containers.is_empty());
+        let look = |view: &NodeView<'_>| {
+            let (sight, series) = (Sight::new(view), view.find(EntityKind::Pod, self.uid())?);
+            let containers = if told.is_some() { None } else { sight.containers_in(self.uid()) };
+            let newest = Reading::from(series.latest());
+            Some((sight.pod(&series, SortBy::Name), series.qos(), containers, newest))
+        };
+        let seen = self.node.as_deref().and_then(|node| monitor.store.node(node, look)?);
+        let (seen, qos, containers, newest) = match seen {
+            Some((seen, qos, containers, newest)) => (Some(seen), qos, containers, Some(newest)),
+            None => (None, None, None, None),
+        };
+        let is_silent = seen.as_ref().map_or_else(|| self.is_silent(monitor), |s| s.is_silent);
+        let life = Life::of(self.meta(), seen.as_ref(), is_silent, knowledge);
+        let running = |meta: &PodMeta| meta.containers.iter().filter(|c| c.running).count() as u64;
+        let state = PodState {
+            ended: life == Life::Ended,
+            stale: life == Life::Silent,
+            qos,
+            container_count: told.map(running).or(containers),
+        };
+        Present { state, newest }
+    }
+
+    fn facts(&self, state: PodState) -> PodFacts {
+        PodFacts::new(self.identity(), state, self.meta())
     }
 }
 
 impl Listed for Pod {
-    fn key(&self) -> [&str; 3] {
-        let (name, namespace) =
-            self.meta().map_or((&*self.uid, ""), |meta| (&*meta.name, &*meta.namespace));
-        [name, namespace, &self.uid]
+    fn key(&self, part: usize) -> Cow<'_, str> {
+        match (part, self.meta()) {
+            (0, Some(meta)) => Cow::Borrowed(&meta.name),
+            (1, Some(meta)) => Cow::Borrowed(&meta.namespace),
+            (1, None) => Cow::Borrowed(""),
+            _ => text_of(self.uid()),
+        }
     }
 
     fn rank(&self) -> Option<f64> {
@@ -356,19 +388,28 @@ impl Entity for Pod {
     type Identity = PodIdentity;
     type Sample = PodSample;
 
-    fn newest(self) -> PodSample {
-        PodSample::new(Arc::new(self.facts()), &self.newest)
+    fn newest(self, monitor: &Monitor) -> Option<PodSample> {
+        let Present { state, newest } = self.present(monitor);
+        let newest = match newest {
+            Some(newest) => newest,
+            None if self.meta().is_some() => Reading::empty(EntityKind::Pod, now()),
+            None => return None,
+        };
+        Some(PodSample::new(Arc::new(self.facts(state)), &newest))
     }
 
-    fn over(self, span: &Span, monitor: &Monitor) -> Windowed<PodIdentity, PodSample> {
-        let source = self.source();
-        let readings = source.map(|source| source.readings(span, monitor)).unwrap_or_default();
-        let facts = Arc::new(self.facts());
-        let identity = facts.identity.clone();
-        let past = Arc::new(facts.past());
-        let samples = with_facts(readings, span.range.to >= self.newest.at, facts, &past)
-            .map(|(reading, facts)| PodSample::new(facts, &reading))
-            .collect();
-        Windowed { identity, samples }
+    fn over<'a>(
+        self,
+        span: &'a Span,
+        monitor: &'a Monitor,
+    ) -> Windowed<PodIdentity, impl Iterator<Item = PodSample>> {
+        let Present { state, newest } = self.present(monitor);
+        let facts = Arc::new(self.facts(state));
+        let (identity, past) = (facts.identity.clone(), Arc::new(facts.past()));
+        let reaches_newest = newest.is_none_or(|newest| span.range.to >= newest.at);
+        let readings = self.source().map(|source| source.readings(span, monitor));
+        let samples = with_facts(readings.into_iter().flatten(), reaches_newest, facts, past)
+            .map(|(reading, facts)| PodSample::new(facts, &reading));
+        Windowed::new(identity, samples)
     }
 }

@@ -3,14 +3,12 @@
 //! Kubernetes knows best, for as long as it answers. While it does not, and after a start before it
 //! has, what it said last is a memory: then what is measured decides.
 
-use std::{cell::OnceCell, collections::HashMap};
-
 use kubemonitor_inventory::{Phase, PodMeta};
-use kubemonitor_model::{EntityId, EntityKind, QosClass, UnixMillis};
+use kubemonitor_model::{EntityId, EntityKind, UnixMillis};
 use kubemonitor_store::{NodeView, SeriesView};
 
 use super::{
-    When,
+    SortBy, When,
     pod_params::{PhaseChoice, PodParams},
 };
 use crate::{
@@ -37,7 +35,7 @@ impl Knowledge {
     }
 }
 
-/// A pod's series at one moment, copied out of the store.
+/// A pod's series at one moment, as far as it says whether the pod belongs on a list, and where.
 pub(super) struct Seen {
     pub(super) id: EntityId,
     /// It is there, as far as is measured.
@@ -46,12 +44,9 @@ pub(super) struct Seen {
     pub(super) is_in_newest: bool,
     /// Nothing was heard of its node lately.
     pub(super) is_silent: bool,
-    /// Its class, by the place of its cgroup.
-    pub(super) qos: Option<QosClass>,
-    /// Containers that are there, its sandbox included; `None` where Kubernetes tells.
-    pub(super) containers: Option<u64>,
     pub(super) first_at: UnixMillis,
-    pub(super) newest: Reading,
+    pub(super) newest_at: UnixMillis,
+    pub(super) rank: Option<f64>,
 }
 
 /// A node and its pods at one moment.
@@ -59,14 +54,11 @@ pub(super) struct Sight<'a> {
     view: &'a NodeView<'a>,
     /// Nothing was heard of the node lately.
     pub(super) is_silent: bool,
-    /// How many containers of each pod are there, counted once somebody asks: Kubernetes tells of
-    /// most pods.
-    containers: OnceCell<HashMap<&'a EntityId, u64>>,
 }
 
 impl<'a> Sight<'a> {
     pub(super) fn new(view: &'a NodeView<'a>) -> Self {
-        Self { view, is_silent: view.stale(now()), containers: OnceCell::new() }
+        Self { view, is_silent: view.stale(now()) }
     }
 
     /// Whether something is in its node's newest tick, however long ago that was.
@@ -74,39 +66,25 @@ impl<'a> Sight<'a> {
         series.live() || series.last_at() == self.view.last_tick()
     }
 
-    /// What the store has of a pod. Its containers are counted where Kubernetes does not tell.
-    pub(super) fn pod(
-        &self,
-        series: SeriesView<'_>,
-        meta: Option<&PodMeta>,
-        knowledge: Knowledge,
-    ) -> Seen {
-        let is_told =
-            knowledge == Knowledge::Current && meta.is_some_and(|meta| !meta.containers.is_empty());
-        let containers = if is_told { None } else { self.containers_of(series.id()) };
+    /// What the store has of a pod.
+    pub(super) fn pod(&self, series: &SeriesView<'_>, sort: SortBy) -> Seen {
         Seen {
             id: series.id().clone(),
             is_live: series.live(),
-            is_in_newest: self.is_in_newest(&series),
+            is_in_newest: self.is_in_newest(series),
             is_silent: self.is_silent,
-            qos: series.qos(),
-            containers,
             first_at: series.first_at(),
-            newest: series.latest().into(),
+            newest_at: series.last_at(),
+            rank: Reading::rank_of(series, sort),
         }
     }
 
-    fn containers_of(&self, pod: &EntityId) -> Option<u64> {
-        let counted = self.containers.get_or_init(|| {
-            let mut counts = HashMap::new();
-            let there =
-                self.view.series(EntityKind::Container).filter(|series| self.is_in_newest(series));
-            for pod in there.filter_map(|series| series.parent()) {
-                *counts.entry(pod).or_default() += 1;
-            }
-            counts
-        });
-        counted.get(pod).copied()
+    /// How many containers of a pod are there, its sandbox included; `None` without any.
+    pub(super) fn containers_in(&self, pod: &EntityId) -> Option<u64> {
+        let of_pod = |series: &SeriesView<'_>| series.parent() == Some(pod);
+        let there = self.view.series(EntityKind::Container).filter(of_pod);
+        let count = there.filter(|series| self.is_in_newest(series)).count() as u64;
+        (count > 0).then_some(count)
     }
 }
 
@@ -120,7 +98,7 @@ pub(super) fn runs(pod: &PodMeta) -> bool {
 pub(super) fn outlives(meta: Option<&PodMeta>, seen: Option<&Seen>) -> bool {
     let ended_at = meta.and_then(|meta| meta.ended_at);
     ended_at.zip(seen).is_some_and(|(ended_at, seen)| {
-        seen.is_live && seen.newest.at.since(ended_at) > CLEARED_AFTER_MS
+        seen.is_live && seen.newest_at.since(ended_at) > CLEARED_AFTER_MS
     })
 }
 
@@ -213,6 +191,6 @@ impl Wanted {
 
     fn was_there(self, seen: Option<&Seen>) -> bool {
         let (When::Span(span), Some(seen)) = (self.when, seen) else { return false };
-        seen.first_at <= span.range.to && seen.newest.at >= span.range.from
+        seen.first_at <= span.range.to && seen.newest_at >= span.range.from
     }
 }

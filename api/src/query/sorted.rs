@@ -10,8 +10,8 @@ pub(super) fn first_of<T, H: Ord>(
     hint: impl Fn(&T) -> H,
     in_order: impl Fn(&T, &T) -> Ordering,
 ) -> Vec<T> {
-    let mut places: Vec<(H, usize)> =
-        items.iter().enumerate().map(|(place, item)| (hint(item), place)).collect();
+    let mut places: Vec<(H, usize)> = Vec::with_capacity(items.len());
+    places.extend(items.iter().enumerate().map(|(place, item)| (hint(item), place)));
     let compare = |a: &(H, usize), b: &(H, usize)| {
         a.0.cmp(&b.0).then_with(|| in_order(&items[a.1], &items[b.1]))
     };
@@ -22,5 +22,7 @@ pub(super) fn first_of<T, H: Ord>(
     }
     places.sort_unstable_by(compare);
     let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
-    places.into_iter().filter_map(|(_, place)| items[place].take()).collect()
+    let mut first = Vec::with_capacity(places.len());
+    first.extend(places.into_iter().filter_map(|(_, place)| items[place].take()));
+    first
 }

@@ -1,66 +1,114 @@
 //! Samples folded into steps: means (or extremes) of gauges, rates of counters over each step.
 
-use kubemonitor_model::{MetricKind, Row, UnixMillis};
+use kubemonitor_model::{EntityKind, MetricKind, Row, UnixMillis};
 use kubemonitor_store::{GroupSample, RATED, Sample, Traffic};
 
-use super::{Span, gauges::Gauges};
+use super::{
+    Span,
+    gauges::{Folding, Gauges},
+};
 use crate::model::Reading;
 
 /// The samples as readings: one each, or one per step of the span that has any.
-pub(crate) fn readings(samples: Vec<Sample>, span: &Span) -> Vec<Reading> {
-    match span.step {
-        None => samples.into_iter().map(Reading::from).collect(),
-        Some(step) => chunks(&samples, step, |sample| sample.at)
-            .map(|(at, samples)| step_reading(at, samples, span.gauges))
-            .collect(),
+pub(crate) fn readings(
+    samples: impl Iterator<Item = Sample>,
+    &Span { step, gauges, .. }: &Span,
+) -> impl Iterator<Item = Reading> {
+    let mut samples = samples.peekable();
+    std::iter::from_fn(move || {
+        let first = samples.next()?;
+        let Some(step) = step else { return Some(Reading::from(first)) };
+        let start = start_of(first.at, step);
+        let mut folded = Folded::begin(&first);
+        while let Some(sample) = samples.next_if(|sample| start_of(sample.at, step) == start) {
+            folded.add(&sample);
+        }
+        Some(folded.reading(start, gauges))
+    })
+}
+
+/// The start of the step that a moment lies in. Steps are aligned to the epoch, so that those of all
+/// entities meet.
+fn start_of(at: UnixMillis, step: i64) -> UnixMillis {
+    UnixMillis(at.0.div_euclid(step) * step)
+}
+
+/// What is known of a step after some of its samples.
+struct Folded {
+    kind: EntityKind,
+    /// By the places of the kind's metrics.
+    values: Vec<Values>,
+    /// By the places of [`RATED`]: what counters grew by, and in how many microseconds.
+    growth: [(u64, u64); RATED.len()],
+}
+
+/// The values of a metric in a step.
+#[derive(Clone, Default)]
+struct Values {
+    all: Folding,
+    last: Option<u64>,
+}
+
+impl Folded {
+    fn begin(first: &Sample) -> Self {
+        let kind = first.row.kind();
+        let values = vec![Values::default(); kind.metrics().len()];
+        let mut folded = Self { kind, values, growth: [(0, 0); RATED.len()] };
+        folded.add(first);
+        folded
+    }
+
+    fn add(&mut self, sample: &Sample) {
+        for (values, &metric) in self.values.iter_mut().zip(self.kind.metrics()) {
+            if let Some(value) = sample.row.get(metric) {
+                values.all.add(value);
+                values.last = Some(value);
+            }
+        }
+        for ((grown, elapsed_us), metric) in self.growth.iter_mut().zip(RATED) {
+            if let Some(increase) = sample.rates.increase(metric) {
+                *grown = grown.saturating_add(increase);
+                *elapsed_us = elapsed_us.saturating_add(sample.rates.elapsed_us(metric));
+            }
+        }
+    }
+
+    fn reading(self, at: UnixMillis, gauges: Gauges) -> Reading {
+        let mut row = Row::new(self.kind);
+        for (values, &metric) in self.values.iter().zip(self.kind.metrics()) {
+            row.set(
+                metric,
+                match metric.kind() {
+                    MetricKind::Counter => values.last,
+                    MetricKind::Gauge => values.all.shown_as(gauges),
+                },
+            );
+        }
+        let per_second = self.growth.map(|(grown, elapsed_us)| {
+            (elapsed_us > 0).then(|| grown as f64 * 1e6 / elapsed_us as f64)
+        });
+        Reading::new(at, row, per_second)
     }
 }
 
-/// The same for the sums of groups.
+/// Sums of groups: as they are, or one per step of the span that has any.
 pub(crate) fn sums(samples: Vec<GroupSample>, span: &Span) -> Vec<GroupSample> {
     match span.step {
         None => samples,
-        Some(step) => chunks(&samples, step, |sample| sample.at)
-            .map(|(at, samples)| step_sum(at, samples, span.gauges))
-            .collect(),
+        Some(step) => {
+            chunks(&samples, step).map(|(at, samples)| step_sum(at, samples, span.gauges)).collect()
+        }
     }
 }
 
-/// Runs of samples that lie in the same step, with its start. Steps are aligned to the epoch, so
-/// that those of all entities meet.
-fn chunks<T>(
-    samples: &[T],
+/// Runs of sums that lie in the same step, with its start.
+fn chunks(
+    samples: &[GroupSample],
     step: i64,
-    at: impl Fn(&T) -> UnixMillis + Copy,
-) -> impl Iterator<Item = (UnixMillis, &[T])> {
-    let start = move |sample: &T| UnixMillis(at(sample).0.div_euclid(step) * step);
+) -> impl Iterator<Item = (UnixMillis, &[GroupSample])> {
     samples
-        .chunk_by(move |one, next| start(one) == start(next))
-        .map(move |chunk| (start(&chunk[0]), chunk))
-}
-
-fn step_reading(at: UnixMillis, samples: &[Sample], gauges: Gauges) -> Reading {
-    let kind = samples[0].row.kind();
-    let mut row = Row::new(kind);
-    for &metric in kind.metrics() {
-        let mut values = samples.iter().filter_map(|sample| sample.row.get(metric));
-        row.set(
-            metric,
-            match metric.kind() {
-                MetricKind::Counter => values.next_back(),
-                MetricKind::Gauge => gauges.of(values),
-            },
-        );
-    }
-    let per_second = RATED.map(|metric| {
-        let known = samples.iter().filter_map(|sample| {
-            Some((sample.rates.increase(metric)?, sample.rates.elapsed_us(metric)))
-        });
-        let (increase, elapsed_us) =
-            known.fold((0, 0), |(sum, time), (increase, us)| (sum + increase, time + us));
-        (elapsed_us > 0).then(|| increase as f64 * 1e6 / elapsed_us as f64)
-    });
-    Reading::new(at, row, per_second)
+        .chunk_by(move |one, next| start_of(one.at, step) == start_of(next.at, step))
+        .map(move |chunk| (start_of(chunk[0].at, step), chunk))
 }
 
 fn step_sum(at: UnixMillis, samples: &[GroupSample], gauges: Gauges) -> GroupSample {
@@ -89,7 +137,7 @@ fn mean_f64(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use kubemonitor_model::{EntityId, EntityKind, EntityRow, Metric, NodeName, Tick};
+    use kubemonitor_model::{EntityId, EntityRow, Metric, NodeName, Tick};
     use kubemonitor_store::{Settings, Store, TimeRange};
 
     use super::*;
@@ -98,6 +146,10 @@ mod tests {
 
     fn in_steps(step: Option<i64>, gauges: Gauges) -> Span {
         Span { range: TimeRange::ALL, step, gauges, asked_at: UnixMillis(T0) }
+    }
+
+    fn in_turn(samples: Vec<Sample>, span: Span) -> Vec<Reading> {
+        readings(samples.into_iter(), &span).collect()
     }
 
     /// A node's samples each 5 s: CPU nanoseconds (a counter) and load (a gauge).
@@ -131,7 +183,7 @@ mod tests {
     #[test]
     fn without_a_step_every_sample_is_a_reading() {
         let samples = measured(&[(0, 1), (5_000_000_000, 3)]);
-        let readings = readings(samples, &in_steps(None, Gauges::Mean));
+        let readings = in_turn(samples, in_steps(None, Gauges::Mean));
         assert_eq!(readings.len(), 2);
         assert_eq!(readings[1].cpu_millicores(), Some(1000.0));
     }
@@ -140,7 +192,7 @@ mod tests {
     fn a_step_has_the_mean_of_gauges_and_the_rate_of_counters() {
         let samples =
             measured(&[(0, 100), (5_000_000_000, 200), (5_000_000_000, 400), (15_000_000_000, 9)]);
-        let steps = readings(samples.clone(), &in_steps(Some(15_000), Gauges::Mean));
+        let steps = in_turn(samples.clone(), in_steps(Some(15_000), Gauges::Mean));
         // The epoch's multiples of 15 s: T0 is 5 s into one.
         assert_eq!(steps[0].at, UnixMillis(T0 - 5000));
         assert_eq!(steps[0].value(Metric::Load1), Some(150));
@@ -149,7 +201,7 @@ mod tests {
         assert_eq!(steps[1].cpu_millicores(), Some(1000.0));
         assert_eq!(steps[1].value(Metric::CpuUsage), Some(15_000_000_000));
         assert_eq!(steps.len(), 2);
-        let highest = readings(samples, &in_steps(Some(15_000), Gauges::Max));
+        let highest = in_turn(samples, in_steps(Some(15_000), Gauges::Max));
         assert_eq!(highest[0].value(Metric::Load1), Some(200));
         assert_eq!(highest[1].value(Metric::Load1), Some(400));
         assert_eq!(highest[1].cpu_millicores(), Some(1000.0));

@@ -1,10 +1,12 @@
 //! Finding what runs outside Kubernetes.
 
+use std::{borrow::Cow, sync::Arc};
+
 use kubemonitor_model::{EntityId, EntityKind, NodeName, UnixMillis};
 
 use super::{
-    Listed, SortBy, Span, When,
-    entity::{Entity, Source},
+    Listed, Selection, Span, When,
+    entity::{Entity, Source, text_of},
 };
 use crate::{
     errors::ApiError,
@@ -13,59 +15,72 @@ use crate::{
 };
 
 /// A unit that was found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Unit {
     source: Source,
-    identity: UnitIdentity,
-    newest: Reading,
     rank: Option<f64>,
 }
 
 /// The units of every node.
-pub(crate) fn units(monitor: &Monitor, when: When, sort: SortBy) -> Vec<Unit> {
-    monitor.store.nodes().iter().flat_map(|node| units_on(monitor, node, when, sort)).collect()
+pub(crate) fn units(monitor: &Monitor, when: When, selection: &mut Selection<Unit>) {
+    for node in monitor.store.nodes() {
+        units_on(monitor, node, when, selection);
+    }
 }
 
 /// The units of a node. Without a span those that run; with one, those that were there in it.
-pub(crate) fn units_on(monitor: &Monitor, node: &NodeName, when: When, sort: SortBy) -> Vec<Unit> {
+pub(crate) fn units_on(
+    monitor: &Monitor,
+    node: NodeName,
+    when: When,
+    selection: &mut Selection<Unit>,
+) {
+    let sort = selection.sorted_by();
     let is_there = |live: bool, first_at: UnixMillis, last_at: UnixMillis| match when {
         When::Newest => live,
         When::Span(Span { range, .. }) => first_at <= range.to && last_at >= range.from,
     };
-    let seen = monitor.store.node(node, |view| {
-        view.series(EntityKind::Unit)
+    let node = Arc::new(node);
+    let there = monitor.store.node(&node, |view| {
+        let units = view.series(EntityKind::Unit);
+        units
             .filter(|series| is_there(series.live(), series.first_at(), series.last_at()))
-            .map(|series| (series.id().clone(), series.latest().into()))
+            .map(|series| Unit {
+                source: source(&node, series.id().clone()),
+                rank: Reading::rank_of(&series, sort),
+            })
             .collect::<Vec<_>>()
     });
-    let seen = seen.unwrap_or_default().into_iter();
-    seen.map(|(id, newest)| Unit::new(node, id, newest, sort)).collect()
+    selection.extend(there.into_iter().flatten());
 }
 
 /// The unit of this name, be it one that runs no more.
-pub(crate) fn unit(monitor: &Monitor, node: &NodeName, name: &str) -> Result<Unit, ApiError> {
-    let id = EntityId::parse(name);
-    let newest = monitor.store.node(node, |view| {
-        view.find(EntityKind::Unit, &id).map(|series| Reading::from(series.latest()))
-    });
-    let newest = newest.flatten().ok_or_else(|| ApiError::unknown("unit", name))?;
-    Ok(Unit::new(node, id, newest, SortBy::Name))
+pub(crate) fn unit(monitor: &Monitor, node: NodeName, name: &str) -> Result<Unit, ApiError> {
+    let unit = Unit { source: source(&Arc::new(node), EntityId::parse(name)), rank: None };
+    match unit.source.newest_at(monitor) {
+        Some(_) => Ok(unit),
+        None => Err(ApiError::unknown("unit", name)),
+    }
+}
+
+fn source(node: &Arc<NodeName>, id: EntityId) -> Source {
+    Source { node: Arc::clone(node), kind: EntityKind::Unit, id }
 }
 
 impl Unit {
-    fn new(node: &NodeName, id: EntityId, newest: Reading, sort: SortBy) -> Self {
-        Self {
-            identity: UnitIdentity { node_name: node.to_string(), unit_name: id.to_string() },
-            source: Source { node: node.clone(), kind: EntityKind::Unit, id },
-            rank: newest.rank(sort),
-            newest,
-        }
+    fn identity(&self) -> UnitIdentity {
+        let Source { node, id, .. } = &self.source;
+        UnitIdentity { node_name: node.to_string(), unit_name: id.to_string() }
     }
 }
 
 impl Listed for Unit {
-    fn key(&self) -> [&str; 3] {
-        [&self.identity.unit_name, &self.identity.node_name, ""]
+    fn key(&self, part: usize) -> Cow<'_, str> {
+        match part {
+            0 => text_of(&self.source.id),
+            1 => Cow::Borrowed(self.source.node.as_str()),
+            _ => Cow::Borrowed(""),
+        }
     }
 
     fn rank(&self) -> Option<f64> {
@@ -77,14 +92,20 @@ impl Entity for Unit {
     type Identity = UnitIdentity;
     type Sample = UnitSample;
 
-    fn newest(self) -> UnitSample {
-        UnitSample::new(self.identity, &self.newest)
+    fn newest(self, monitor: &Monitor) -> Option<UnitSample> {
+        let newest = self.source.newest(monitor)?;
+        Some(UnitSample::new(self.identity(), &newest))
     }
 
-    fn over(self, span: &Span, monitor: &Monitor) -> Windowed<UnitIdentity, UnitSample> {
-        let readings = self.source.readings(span, monitor).into_iter();
-        let samples =
-            readings.map(|reading| UnitSample::new(self.identity.clone(), &reading)).collect();
-        Windowed { identity: self.identity, samples }
+    fn over<'a>(
+        self,
+        span: &'a Span,
+        monitor: &'a Monitor,
+    ) -> Windowed<UnitIdentity, impl Iterator<Item = UnitSample>> {
+        let identity = self.identity();
+        let of_samples = identity.clone();
+        let readings = self.source.readings(span, monitor);
+        let samples = readings.map(move |reading| UnitSample::new(of_samples.clone(), &reading));
+        Windowed::new(identity, samples)
     }
 }

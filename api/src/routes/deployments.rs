@@ -27,10 +27,10 @@ pub(crate) async fn list(
     address: Address,
     Asked((time, page)): Asked<(TimeParams, PageParams)>,
 ) -> Result<Response, ApiError> {
-    let sort = page.sorted_by();
-    answer::list(monitor, address, time, page, move |m, when| {
+    answer::list(monitor, address, time, page, move |m, when, selection| {
         query::namespace(m, &namespace)?;
-        Ok(query::deployments(m, &namespace, when, sort))
+        query::deployments(m, &namespace, when, selection);
+        Ok(())
     })
     .await
 }
@@ -72,11 +72,11 @@ pub(crate) async fn pods(
     address: Address,
     Asked((time, page, filter)): Asked<(TimeParams, PageParams, PodParams)>,
 ) -> Result<Response, ApiError> {
-    let sort = page.sorted_by();
     let key = WorkloadKey::new(&namespace, WorkloadKind::Deployment, &deployment);
-    answer::list(monitor, address, time, page, move |m, when| {
+    answer::list(monitor, address, time, page, move |m, when, selection| {
         query::deployment(m, &key)?;
-        Ok(query::pods(m, Scope::Workload(key), &filter, when, sort))
+        query::pods(m, Scope::Workload(key), &filter, when, selection);
+        Ok(())
     })
     .await
 }

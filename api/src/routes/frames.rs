@@ -1,6 +1,6 @@
 //! `POST /api/frames`: what collectors send.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::atomic::Ordering};
 
 use axum::{
     Json,
@@ -74,10 +74,12 @@ pub(crate) async fn receive(
         Ok::<_, ApiError>((taken?, tick.interval_ms))
     })?;
     if receipt.samples == 0 && receipt.refused_series > 0 {
-        return Err(ApiError::Busy("the server holds as many entities as it may".to_owned()));
+        let full = || "the server holds as many entities as it may (--max-series)".to_owned();
+        return Err(ApiError::Busy(monitor.guard.problem().unwrap_or_else(full)));
     }
     let header = HeaderName::from_static(kubemonitor_frame::SPREAD_HEADER);
-    let spread_ms = HeaderValue::from(spread_ms(monitor.store.node_count(), interval_ms));
+    let sending = monitor.sending_nodes.load(Ordering::Relaxed);
+    let spread_ms = HeaderValue::from(spread_ms(sending, interval_ms));
     let receipt = Receipt {
         status: "ok",
         samples: receipt.samples,

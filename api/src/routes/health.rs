@@ -40,7 +40,7 @@ pub(crate) struct Readiness {
     /// The server's version.
     version: &'static str,
     /// What is wrong all the same: a data directory that takes nothing, so that memory alone has
-    /// what comes. `null` when all is well.
+    /// what comes; memory that is full, so that no new entities are taken. `null` when all is well.
     problem: Option<String>,
     /// What is to be looked at though all is served: damage on the disk, a clock that jumped, nodes for
     /// which several collectors send.
@@ -68,6 +68,8 @@ pub(crate) async fn ready(State(monitor): State<Shared>) -> Result<Json<Readines
     let disk = monitor.store.disk_status();
     let warnings = warnings(&monitor, disk.as_ref());
     let problem = disk.and_then(|disk| disk.problem);
+    let problems: Vec<String> = problem.into_iter().chain(monitor.guard.problem()).collect();
+    let problem = (!problems.is_empty()).then(|| problems.join("; "));
     let timestamp = Timestamp(now());
     Ok(Json(Readiness { status: "ready", timestamp, version: VERSION, problem, warnings }))
 }

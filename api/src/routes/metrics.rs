@@ -3,10 +3,15 @@
 use std::fmt::Write;
 
 use axum::{extract::State, http::header, response::IntoResponse};
+use tokio::task::spawn_blocking;
 
 use kubemonitor_store::{ClockFault, clock_fault};
 
-use crate::monitor::{Monitor, Shared};
+use crate::{
+    errors::ApiError,
+    memory::MemoryStatus,
+    monitor::{Monitor, Shared},
+};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -18,8 +23,14 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
         example = "# TYPE kubemonitor_store_nodes gauge\nkubemonitor_store_nodes 3\n",
     )),
 )]
-pub(crate) async fn metrics(State(monitor): State<Shared>) -> impl IntoResponse {
-    let stats = monitor.store.stats();
+pub(crate) async fn metrics(State(monitor): State<Shared>) -> Result<impl IntoResponse, ApiError> {
+    // Looks at every entity, perhaps: frames must not wait for it.
+    let text = spawn_blocking(move || text(&monitor)).await.map_err(|_| ApiError::Internal)?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text))
+}
+
+fn text(monitor: &Monitor) -> String {
+    let stats = monitor.stats.of(&monitor.store);
     let mut text = String::new();
     let mut say = |name: &str, kind: &str, help: &str, value: u64| {
         // Writing to a string cannot fail.
@@ -33,6 +44,12 @@ pub(crate) async fn metrics(State(monitor): State<Shared>) -> impl IntoResponse 
     say("store_rows", "gauge", "Rows held: one per entity and tick.", stats.rows as u64);
     say("store_samples", "gauge", "Values held.", stats.samples as u64);
     say("store_bytes", "gauge", "Memory the values take, in bytes.", stats.bytes as u64);
+    say(
+        "store_sums_bytes",
+        "gauge",
+        "Memory sums over pods take, in bytes.",
+        stats.sums_bytes as u64,
+    );
     say("ingested_samples_total", "counter", "Values taken in.", stats.ingested_samples);
     say("late_samples_total", "counter", "Values that came late.", stats.late_samples);
     say("duplicate_frames_total", "counter", "Frames that were there.", stats.duplicate_ticks);
@@ -63,12 +80,21 @@ pub(crate) async fn metrics(State(monitor): State<Shared>) -> impl IntoResponse 
         say("disk_damaged_records", "gauge", "Records on the disk that cannot be read.", damage.0);
         say("disk_damaged_bytes", "gauge", "Their bytes.", damage.1);
     }
+    let MemoryStatus { limit_bytes, resident_bytes, is_full, shed_bytes, shed_times } =
+        monitor.guard.status();
+    if let Some(limit) = limit_bytes {
+        say("memory_limit_bytes", "gauge", "How much memory the process may take.", limit);
+    }
+    say("memory_resident_bytes", "gauge", "How much memory the process has.", resident_bytes);
+    say("memory_full", "gauge", "1 while no new entities are taken.", u64::from(is_full));
+    say("memory_shed_bytes_total", "counter", "Bytes of samples gone before time.", shed_bytes);
+    say("memory_shed_total", "counter", "Times that samples went before time.", shed_times);
     let jumped_ms = match clock_fault() {
         Some(ClockFault::Jumped { by_ms } | ClockFault::FarFromData { by_ms }) => by_ms,
         None => 0,
     };
-    clocks(&monitor, jumped_ms, &mut text);
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
+    clocks(monitor, jumped_ms, &mut text);
+    text
 }
 
 /// What is known of clocks, which may be behind: these gauges can be negative.

@@ -24,9 +24,11 @@ pub(crate) async fn list(
     address: Address,
     Asked((time, page)): Asked<(TimeParams, PageParams)>,
 ) -> Result<Response, ApiError> {
-    let sort = page.sorted_by();
-    let find = move |m: &_, when| Ok(query::namespaces(m, when, sort));
-    answer::list(monitor, address, time, page, find).await
+    answer::list(monitor, address, time, page, |m, when, selection| {
+        query::namespaces(m, when, selection);
+        Ok(())
+    })
+    .await
 }
 
 /// One namespace.
@@ -57,10 +59,10 @@ pub(crate) async fn pods(
     address: Address,
     Asked((time, page, filter)): Asked<(TimeParams, PageParams, PodParams)>,
 ) -> Result<Response, ApiError> {
-    let sort = page.sorted_by();
-    answer::list(monitor, address, time, page, move |m, when| {
+    answer::list(monitor, address, time, page, move |m, when, selection| {
         query::namespace(m, &namespace)?;
-        Ok(query::pods(m, Scope::Namespace(namespace), &filter, when, sort))
+        query::pods(m, Scope::Namespace(namespace), &filter, when, selection);
+        Ok(())
     })
     .await
 }
@@ -102,10 +104,10 @@ pub(crate) async fn containers(
     address: Address,
     Asked((time, page)): Asked<(TimeParams, PageParams)>,
 ) -> Result<Response, ApiError> {
-    let sort = page.sorted_by();
-    answer::list(monitor, address, time, page, move |m, when| {
+    answer::list(monitor, address, time, page, move |m, when, selection| {
         let pod = query::find_pod(m, &pod, Some(&namespace))?;
-        Ok(query::containers_of(m, &pod, when, sort))
+        query::containers_of(m, &pod, when, selection);
+        Ok(())
     })
     .await
 }

@@ -22,8 +22,11 @@ pub(crate) async fn list(
     address: Address,
     Asked((time, page)): Asked<(TimeParams, PageParams)>,
 ) -> Result<Response, ApiError> {
-    let sort = page.sorted_by();
-    answer::list(monitor, address, time, page, move |m, _| Ok(query::nodes(m, sort))).await
+    answer::list(monitor, address, time, page, move |m, _, selection| {
+        query::nodes(m, selection);
+        Ok(())
+    })
+    .await
 }
 
 /// One node.
@@ -54,10 +57,10 @@ pub(crate) async fn pods(
     address: Address,
     Asked((time, page, filter)): Asked<(TimeParams, PageParams, PodParams)>,
 ) -> Result<Response, ApiError> {
-    let sort = page.sorted_by();
-    answer::list(monitor, address, time, page, move |m, when| {
+    answer::list(monitor, address, time, page, move |m, when, selection| {
         let scope = Scope::Node(query::known_node(m, &node)?);
-        Ok(query::pods(m, scope, &filter, when, sort))
+        query::pods(m, scope, &filter, when, selection);
+        Ok(())
     })
     .await
 }

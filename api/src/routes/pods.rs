@@ -24,9 +24,12 @@ pub(crate) async fn list(
     Asked((time, page, filter)): Asked<(TimeParams, PageParams, PodParams)>,
 ) -> Result<Response, ApiError> {
     let (sort, top) = (page.sorted_by(), page.top());
-    answer::list(monitor, address, time, page, move |m, when| {
-        let top = top.and_then(|count| query::top_pods(m, &filter, when, sort, count));
-        Ok(top.unwrap_or_else(|| query::pods(m, Scope::Cluster, &filter, when, sort)))
+    answer::list(monitor, address, time, page, move |m, when, selection| {
+        match top.and_then(|count| query::top_pods(m, &filter, when, sort, count)) {
+            Some(top) => selection.extend(top),
+            None => query::pods(m, Scope::Cluster, &filter, when, selection),
+        }
+        Ok(())
     })
     .await
 }

@@ -2,7 +2,8 @@
 
 use axum::{Json, extract::State, http::HeaderMap};
 use kubemonitor_inventory::{PushedPod, WorkloadKey, WorkloadKind};
-use kubemonitor_model::{EntityId, EntityKind, NodeName};
+use kubemonitor_model::{EntityId, EntityKind};
+use kubemonitor_store::Receipt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,7 +13,7 @@ use crate::{
     joins,
     monitor::{Monitor, Shared, now},
     openapi::WriteRefused,
-    pushed::{PushedSample, agreed, name, required},
+    pushed::{Named as Name, PushedSample, agreed, name, required},
     written::{Written, check_type},
 };
 
@@ -40,9 +41,9 @@ pub(crate) async fn node(
     written: Written,
 ) -> Result<Json<Taken>, ApiError> {
     let sample = read(&headers, &written)?;
-    let node = agreed("node", &node, sample.node()?)?;
-    let id = EntityId::parse(node.as_str());
-    push(&monitor, &node, id, EntityKind::Node, &sample)
+    agreed("node", Name::Node, &node, sample.node()?)?;
+    let id = EntityId::parse(&node);
+    push(&monitor, Some(&node), id, EntityKind::Node, &sample)
 }
 
 /// A sample of a pod.
@@ -59,23 +60,25 @@ pub(crate) async fn pod(
     written: Written,
 ) -> Result<Json<Taken>, ApiError> {
     let sample = read(&headers, &written)?;
-    agreed("pod", &pod, sample.pod()?)?;
+    agreed("pod", Name::Object, &pod, sample.pod()?)?;
     let namespace = required("namespace", sample.namespace())?;
-    name("namespace", namespace)?;
-    let node = sample.node()?.map(|node| name("node", node)).transpose()?;
-    let (at, row) = (sample.at()?, sample.row(EntityKind::Pod)?);
+    name("namespace", Name::Namespace, namespace)?;
+    let (node, deployment) = (sample.node()?, sample.deployment());
+    node.map_or(Ok(()), |node| name("node", Name::Node, node))?;
+    deployment.map_or(Ok(()), |deployment| name("deployment", Name::Object, deployment))?;
     let pushed = PushedPod {
         namespace: namespace.to_owned(),
         name: pod,
-        node: node.as_ref().map(NodeName::to_string),
-        deployment: sample.deployment().map(str::to_owned),
+        node: node.map(str::to_owned),
+        deployment: deployment.map(str::to_owned),
     };
+    let meta = monitor.inventory.pushed_as(&pushed);
+    let node = node.or(meta.node.as_deref());
+    let taken = push(&monitor, node, meta.uid.clone(), EntityKind::Pod, &sample)?;
+    // Only now: of what is refused nothing is kept.
     let meta = monitor.inventory.record_pushed(&pushed, now());
     joins::join(&monitor.store, &meta);
-    let bound_to = || meta.node.as_deref().and_then(|node| node.parse().ok());
-    let node = node.or_else(bound_to).unwrap_or_else(|| monitor.nowhere.clone());
-    monitor.store.push(&node, at, meta.uid.clone(), row, now())?;
-    Ok(TAKEN)
+    Ok(taken)
 }
 
 /// A sample of a namespace. It stands before the sum over its pods for as long as it is pushed.
@@ -92,9 +95,9 @@ pub(crate) async fn namespace(
     written: Written,
 ) -> Result<Json<Taken>, ApiError> {
     let sample = read(&headers, &written)?;
-    agreed("namespace", &namespace, sample.namespace())?;
+    agreed("namespace", Name::Namespace, &namespace, sample.namespace())?;
     let id = joins::namespace_id(&namespace);
-    push(&monitor, &monitor.nowhere, id, EntityKind::Namespace, &sample)
+    push(&monitor, None, id, EntityKind::Namespace, &sample)
 }
 
 /// A sample of a Deployment. It stands before the sum over its pods for as long as it is pushed.
@@ -114,10 +117,10 @@ pub(crate) async fn deployment(
     written: Written,
 ) -> Result<Json<Taken>, ApiError> {
     let sample = read(&headers, &written)?;
-    agreed("namespace", &namespace, sample.namespace())?;
-    agreed("deployment", &deployment, sample.deployment())?;
+    agreed("namespace", Name::Namespace, &namespace, sample.namespace())?;
+    agreed("deployment", Name::Object, &deployment, sample.deployment())?;
     let key = WorkloadKey::new(&namespace, WorkloadKind::Deployment, &deployment);
-    push(&monitor, &monitor.nowhere, joins::workload_id(&key), EntityKind::Workload, &sample)
+    push(&monitor, None, joins::workload_id(&key), EntityKind::Workload, &sample)
 }
 
 fn read(headers: &HeaderMap, written: &Written) -> Result<PushedSample, ApiError> {
@@ -125,13 +128,19 @@ fn read(headers: &HeaderMap, written: &Written) -> Result<PushedSample, ApiError
     PushedSample::read(&written.bytes)
 }
 
+/// Takes a sample in, on a node or on none.
 fn push(
     monitor: &Monitor,
-    node: &NodeName,
+    node: Option<&str>,
     id: EntityId,
     kind: EntityKind,
     sample: &PushedSample,
 ) -> Result<Json<Taken>, ApiError> {
-    monitor.store.push(node, sample.at()?, id, sample.row(kind)?, now())?;
-    Ok(TAKEN)
+    let (at, row) = (sample.at(monitor.retention)?, sample.row(kind)?);
+    let node = node.and_then(|node| node.parse().ok()).unwrap_or_else(|| monitor.nowhere.clone());
+    let name = id.to_string();
+    match monitor.store.push(&node, at, id, row, now())? {
+        Receipt { duplicate: true, .. } => Err(ApiError::Superseded { name }),
+        Receipt { .. } => Ok(TAKEN),
+    }
 }

@@ -22,8 +22,11 @@ pub(crate) async fn list(
     address: Address,
     Asked((time, page)): Asked<(TimeParams, PageParams)>,
 ) -> Result<Response, ApiError> {
-    let sort = page.sorted_by();
-    answer::list(monitor, address, time, page, move |m, when| Ok(query::units(m, when, sort))).await
+    answer::list(monitor, address, time, page, move |m, when, selection| {
+        query::units(m, when, selection);
+        Ok(())
+    })
+    .await
 }
 
 /// The units of a node.
@@ -40,9 +43,9 @@ pub(crate) async fn on_node(
     address: Address,
     Asked((time, page)): Asked<(TimeParams, PageParams)>,
 ) -> Result<Response, ApiError> {
-    let sort = page.sorted_by();
-    answer::list(monitor, address, time, page, move |m, when| {
-        Ok(query::units_on(m, &query::known_node(m, &node)?, when, sort))
+    answer::list(monitor, address, time, page, move |m, when, selection| {
+        query::units_on(m, query::known_node(m, &node)?, when, selection);
+        Ok(())
     })
     .await
 }
@@ -61,5 +64,5 @@ pub(crate) async fn one(
     Named((node, unit)): Named<(String, String)>,
     Asked(time): Asked<TimeParams>,
 ) -> Result<Response, ApiError> {
-    answer::one(monitor, time, move |m| query::unit(m, &query::known_node(m, &node)?, &unit)).await
+    answer::one(monitor, time, move |m| query::unit(m, query::known_node(m, &node)?, &unit)).await
 }

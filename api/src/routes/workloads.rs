@@ -28,10 +28,10 @@ pub(crate) async fn list(
     address: Address,
     Asked((time, page)): Asked<(TimeParams, PageParams)>,
 ) -> Result<Response, ApiError> {
-    let sort = page.sorted_by();
-    answer::list(monitor, address, time, page, move |m, when| {
+    answer::list(monitor, address, time, page, move |m, when, selection| {
         query::namespace(m, &namespace)?;
-        Ok(query::workloads(m, &namespace, when, sort))
+        query::workloads(m, &namespace, when, selection);
+        Ok(())
     })
     .await
 }
@@ -75,11 +75,11 @@ pub(crate) async fn pods(
     address: Address,
     Asked((time, page, filter)): Asked<(TimeParams, PageParams, PodParams)>,
 ) -> Result<Response, ApiError> {
-    let sort = page.sorted_by();
     let key = WorkloadKey::new(&namespace, WorkloadKind::named(&kind), &name);
-    answer::list(monitor, address, time, page, move |m, when| {
+    answer::list(monitor, address, time, page, move |m, when, selection| {
         query::workload(m, &key)?;
-        Ok(query::pods(m, Scope::Workload(key), &filter, when, sort))
+        query::pods(m, Scope::Workload(key), &filter, when, selection);
+        Ok(())
     })
     .await
 }

@@ -5,6 +5,8 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 use kubemonitor_inventory::quantity;
 use kubemonitor_store::{DiskSettings, Fsync, Settings as Limits};
 
+use crate::MemoryLimit;
+
 /// How much is kept, for how long, and where, as it was typed.
 #[derive(Clone, Debug, clap::Args)]
 pub struct StorageArgs {
@@ -47,11 +49,19 @@ pub struct StorageArgs {
     #[arg(long, env = "MAX_SERIES", default_value_t = 2_000_000, value_name = "COUNT")]
     #[arg(hide_env_values = true)]
     max_series: usize,
+
+    /// How much memory the process may take (`400Mi`), or `off`. Near it no new entities are taken,
+    /// beyond it the oldest samples leave. Without it, four fifths of what the process's cgroup may
+    /// use, or half of the machine's where none has a limit
+    #[arg(long, env = "MEMORY_LIMIT", value_name = "BYTES|off", hide_env_values = true)]
+    memory_limit: Option<MemoryLimit>,
 }
 
 /// How much is kept, for how long, and where.
 #[derive(Clone, Debug, Default)]
 pub struct Storage {
+    /// How much memory the process may take.
+    pub memory: MemoryLimit,
     /// Limits of memory and time.
     pub limits: Limits,
     /// Where the store is kept beside memory, if anywhere.
@@ -84,7 +94,7 @@ impl StorageArgs {
             fsync: self.fsync,
             max_bytes: self.data_max_bytes,
         });
-        Storage { limits, disk }
+        Storage { memory: self.memory_limit.unwrap_or_default(), limits, disk }
     }
 }
 
@@ -202,6 +212,16 @@ mod tests {
     fn a_limit_of_nothing_is_refused_with_the_way_to_have_none() {
         let refusal = storage(&["--data-max-bytes=0"]).unwrap_err().to_string();
         assert!(refusal.contains("leave it out for no limit"), "{refusal}");
+    }
+
+    #[test]
+    fn memory_is_limited_by_the_surroundings_unless_told_otherwise() {
+        let memory = |flags: &[&str]| storage(flags).unwrap().memory;
+        assert_eq!(memory(&[]), MemoryLimit::Surroundings);
+        assert_eq!(memory(&["--memory-limit=1Gi"]), MemoryLimit::Bytes(1 << 30));
+        assert_eq!(memory(&["--memory-limit=off"]), MemoryLimit::Off);
+        let refusal = storage(&["--memory-limit=1Mi"]).unwrap_err().to_string();
+        assert!(refusal.contains("--memory-limit") && refusal.contains("32Mi"), "{refusal}");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Samples that somebody else's collector pushes as JSON.
 
 use jiff::Timestamp;
+use kubemonitor_api::{Settings, Storage};
+use kubemonitor_inventory::Inventory;
 use serde_json::{Value, json};
 
-use crate::support::Running;
+use crate::support::{Running, settings};
 
 /// So many seconds ago, in microseconds and without a zone, as some write it.
 pub(crate) fn ago(seconds: i64) -> String {
@@ -132,9 +134,10 @@ async fn an_empty_deployment_is_none() {
 #[tokio::test]
 async fn cpu_time_gives_a_rate_where_nothing_else_is_said() {
     let server = Running::start().await;
-    for (seconds_ago, nanoseconds) in [(10, 5_000_000_000_u64), (0, 7_000_000_000)] {
+    let times = [(ago(10), 5_000_000_000_u64), (ago(0), 7_000_000_000)];
+    for (time, nanoseconds) in times {
         let sample = json!({
-            "timestamp": ago(seconds_ago), "pod": "p", "namespace": "s",
+            "timestamp": time, "pod": "p", "namespace": "s",
             "cgroup_cpu_ns": nanoseconds,
         });
         pushed(&server, "/api/pods/p", &sample).await;
@@ -223,4 +226,80 @@ async fn names_and_the_timestamp_are_required() {
             .unwrap()
             .contains("set the clocks")
     );
+}
+
+#[tokio::test]
+async fn figures_and_times_that_cannot_be_are_refused_with_field_and_bounds() {
+    let server = Running::start().await;
+    for (field, value, said) in [
+        ("disk_read_bytes", json!(18_446_744_073_709_551_615_u64), "from 0 to 9223372036854775807"),
+        ("memory_bytes", json!(1e30), "from 0 to 9223372036854775807"),
+        ("cpu_millicores", json!(1e15), "from 0 to 10000000000"),
+        ("timestamp", json!("0000-01-01T00:00:00Z"), "samples are kept from"),
+        ("timestamp", json!(ago(2 * 3600)), "samples are kept from"),
+        ("namespace", json!("Shop"), "lower-case ASCII"),
+        ("deployment", json!("장바구니"), "lower-case ASCII"),
+        ("node", json!("a/b"), "ASCII"),
+    ] {
+        let mut sample = json!({"timestamp": ago(0), "pod": "p", "namespace": "s"});
+        sample[field] = value;
+        let problem = server.push("/api/pods/p", &sample).await.problem(400);
+        assert_eq!(problem["field"], field, "{problem}");
+        assert_eq!(problem["type"], "urn:kubemonitor:problem:bad-value");
+        assert!(problem["remedy"].as_str().unwrap().contains(said), "{problem}");
+    }
+    for path in ["/api/pods", "/api/namespaces", "/api/nodes"] {
+        assert_eq!(server.json(path).await, json!([]), "{path}: nothing was taken");
+    }
+}
+
+#[tokio::test]
+async fn the_newest_sample_can_be_sent_anew_and_an_older_one_cannot() {
+    let server = Running::start().await;
+    let (before, time) = (ago(10), ago(0));
+    let sample = |time: &str, bytes: u64| json!({"timestamp": time, "pod": "p", "namespace": "s", "memory_bytes": bytes});
+    pushed(&server, "/api/pods/p", &sample(&before, 1)).await;
+    for bytes in [2, 3, 3] {
+        pushed(&server, "/api/pods/p", &sample(&time, bytes)).await;
+        assert_eq!(server.json("/api/pods/p").await[0]["memory_used_bytes"], bytes);
+        assert_eq!(server.json("/api/namespaces/s").await[0]["memory_used_bytes"], bytes);
+    }
+    let problem = server.push("/api/pods/p", &sample(&before, 9)).await.problem(409);
+    assert_eq!(problem["type"], "urn:kubemonitor:problem:superseded-sample");
+    let bytes = server.column("/api/pods/p?window=60", "memory_used_bytes").await;
+    assert_eq!(json!(bytes), json!([1, 3]));
+}
+
+#[tokio::test]
+async fn a_sum_that_64_bits_cannot_say_is_null() {
+    let server = Running::start().await;
+    let most = u64::MAX / 2;
+    for (pod, sum) in [("a", json!(most)), ("b", json!(u64::MAX - 1)), ("c", Value::Null)] {
+        let sample = json!({
+            "timestamp": ago(0), "pod": pod, "namespace": "s", "memory_bytes": most,
+            "network_rx_bytes": most,
+        });
+        pushed(&server, &format!("/api/pods/{pod}"), &sample).await;
+        let namespace = server.json("/api/namespaces/s").await;
+        let shown = some(&namespace[0], &["memory_used_bytes", "network_rx_bytes"]);
+        assert_eq!(shown, json!([sum, sum]), "{pod}");
+    }
+}
+
+#[tokio::test]
+async fn a_push_that_finds_no_room_leaves_nothing_behind() {
+    let limits = kubemonitor_store::Settings { max_series: 1, ..Default::default() };
+    let storage = Storage { limits, ..Storage::default() };
+    let server =
+        Running::with(&Settings { storage, ..settings() }, Inventory::without_cluster()).await;
+    let sample = |pod: &str, node: &str| json!({"timestamp": ago(0), "pod": pod, "namespace": pod, "node": node, "deployment": "d"});
+    pushed(&server, "/api/pods/a", &sample("a", "n")).await;
+    let refused = server.push("/api/pods/b", &sample("b", "m")).await;
+    let problem = refused.problem(429);
+    assert!(problem["detail"].as_str().unwrap().contains("--max-series"), "{problem}");
+    for path in
+        ["/api/pods/b", "/api/namespaces/b", "/api/nodes/m", "/api/namespaces/b/deployments/d"]
+    {
+        server.problem(404, path).await;
+    }
 }

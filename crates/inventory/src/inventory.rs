@@ -52,6 +52,11 @@ impl Inventory {
         self.0.write().recall(pod);
     }
 
+    /// The pod that a pushed sample would belong to, whether or not it is known: nothing is kept of it.
+    pub fn pushed_as(&self, pod: &PushedPod) -> Arc<PodMeta> {
+        self.0.read().pushed_as(pod)
+    }
+
     /// The pod that a pushed sample belongs to: the one Kubernetes knows by that name, else one
     /// that is kept for as long as samples of it come.
     pub fn record_pushed(&self, pod: &PushedPod, at: UnixMillis) -> Arc<PodMeta> {
@@ -176,6 +181,11 @@ impl Inventory {
     /// All nodes the API told of.
     pub fn nodes(&self) -> Vec<Arc<NodeMeta>> {
         self.0.read().groups.nodes().cloned().collect()
+    }
+
+    /// How many nodes the API told of, those that left lately included.
+    pub fn node_count(&self) -> usize {
+        self.0.read().groups.nodes().count()
     }
 
     /// Sums over the pods of a node; all 0 and absent when it has none.

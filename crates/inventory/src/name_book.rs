@@ -98,6 +98,11 @@ impl NameBook {
         Ok(())
     }
 
+    /// How long the file is.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Writes the file anew: these pods and no others.
     pub fn rewrite(&mut self, pods: &[Arc<PodMeta>]) -> Result<(), NameBookError> {
         let fresh = &self.path.with_extension("new");

@@ -39,10 +39,11 @@ struct ResourceTally {
     memory_bytes: Tally,
 }
 
-/// A sum that knows how many went into it: with none of them left it is absent again, not 0.
+/// A sum that knows how many went into it: with none of them left it is absent again, not 0. What 64
+/// bits cannot say is absent too.
 #[derive(Debug, Default)]
 struct Tally {
-    sum: u64,
+    sum: u128,
     count: u32,
 }
 
@@ -107,22 +108,21 @@ impl ResourceTally {
 }
 
 impl Tally {
-    // Wrapping, so that what is added can always be taken out again exactly.
     fn add(&mut self, amount: Option<u64>) {
         if let Some(amount) = amount {
-            self.sum = self.sum.wrapping_add(amount);
+            self.sum += u128::from(amount);
             self.count += 1;
         }
     }
 
     fn remove(&mut self, amount: Option<u64>) {
         if let Some(amount) = amount {
-            self.sum = self.sum.wrapping_sub(amount);
+            self.sum -= u128::from(amount);
             self.count -= 1;
         }
     }
 
     fn value(&self) -> Option<u64> {
-        (self.count > 0).then_some(self.sum)
+        u64::try_from(self.sum).ok().filter(|_| self.count > 0)
     }
 }

@@ -22,6 +22,14 @@ pub enum SelectorError {
          `env in (dev,test)`, `env notin (prod)`, `canary` or `!canary` by commas"
     )]
     Labels(String),
+    /// More than anybody types: each is looked at for each pod.
+    #[error(
+        "a selector has {found} keys and values; at most {MOST_TERMS} can be asked for at a time"
+    )]
+    TooLong {
+        /// Its keys and values.
+        found: usize,
+    },
     /// Not the grammar of field selectors, or a field that cannot be selected by.
     #[error(
         "`{0}` is no field selector: join requirements like `spec.nodeName=n1` or \
@@ -95,9 +103,19 @@ impl FromStr for LabelSelector {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
+        check_terms(text)?;
         let requirements: Option<_> = split_outside_parentheses(text).map(requirement).collect();
         requirements.map(Self).ok_or_else(|| SelectorError::Labels(text.to_owned()))
     }
+}
+
+/// Keys and values that a selector may have together.
+const MOST_TERMS: usize = 128;
+
+/// Counts keys, and values in parentheses: there is a comma between any two.
+fn check_terms(text: &str) -> Result<(), SelectorError> {
+    let found = text.bytes().filter(|&byte| byte == b',' || byte == b'(').count() + 1;
+    if found > MOST_TERMS { Err(SelectorError::TooLong { found }) } else { Ok(()) }
 }
 
 /// The parts between commas, those within `(…)` aside.
@@ -192,6 +210,7 @@ impl FromStr for FieldSelector {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
+        check_terms(text)?;
         let requirements: Option<_> = text.split(',').map(field_requirement).collect();
         requirements.map(Self).ok_or_else(|| SelectorError::Fields(text.to_owned()))
     }
@@ -299,6 +318,19 @@ mod tests {
             let refusal = text.parse::<FieldSelector>();
             assert_eq!(refusal, Err(SelectorError::Fields(text.to_owned())));
         }
+    }
+
+    #[test]
+    fn a_selector_of_more_terms_than_anybody_types_is_refused_with_the_bound() {
+        let ors = (0..MOST_TERMS).map(|n| format!("v{n}")).collect::<Vec<_>>().join(",");
+        let ands = (0..=MOST_TERMS).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",");
+        for text in [format!("app in ({ors})"), ands.clone()] {
+            let refusal = text.parse::<LabelSelector>().unwrap_err().to_string();
+            assert!(refusal.contains("129") && refusal.contains("at most 128"), "{refusal}");
+        }
+        assert!(ands.rsplit_once(',').unwrap().0.parse::<LabelSelector>().is_ok());
+        let fields = vec!["status.phase=Running"; MOST_TERMS + 1].join(",");
+        assert!(matches!(fields.parse::<FieldSelector>(), Err(SelectorError::TooLong { .. })));
     }
 
     proptest! {

@@ -171,6 +171,11 @@ impl ReadTimes {
         self.ticks.back().map(|tick| tick.at)
     }
 
+    /// How many ticks are known.
+    pub(crate) fn ticks(&self) -> usize {
+        self.ticks.len()
+    }
+
     /// Memory the table takes.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.ticks.capacity() * size_of::<Packed>() + self.bases.capacity() * size_of::<Base>()

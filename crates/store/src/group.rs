@@ -63,36 +63,52 @@ pub(crate) struct Step {
     pub(crate) counted: Counted,
 }
 
-/// A sum that knows how many terms it has.
+/// A sum of 96 bits, which no terms that there can be exceed, that knows whether it has any. What is
+/// added can be taken away again exactly; a sum that 64 bits cannot say is not known.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
-    total: u64,
-    terms: u64,
+    low: u64,
+    high: u32,
+    /// How many terms there are, modulo 2^32: a sum of so many is not 0 either.
+    terms: u32,
 }
 
 impl Sum {
     fn add(&mut self, term: Option<u64>) {
         if let Some(term) = term {
-            self.total = self.total.wrapping_add(term);
-            self.terms += 1;
+            self.add_all(Self { low: term, high: 0, terms: 1 });
         }
     }
 
     fn subtract(&mut self, term: Option<u64>) {
         if let Some(term) = term {
-            self.total = self.total.wrapping_sub(term);
-            self.terms = self.terms.saturating_sub(1);
+            self.subtract_all(Self { low: term, high: 0, terms: 1 });
         }
+    }
+
+    fn add_all(&mut self, other: Self) {
+        let (low, carry) = self.low.overflowing_add(other.low);
+        self.low = low;
+        self.high = self.high.wrapping_add(other.high).wrapping_add(u32::from(carry));
+        self.terms = self.terms.wrapping_add(other.terms);
+    }
+
+    fn subtract_all(&mut self, other: Self) {
+        let (low, borrow) = self.low.overflowing_sub(other.low);
+        self.low = low;
+        self.high = self.high.wrapping_sub(other.high).wrapping_sub(u32::from(borrow));
+        self.terms = self.terms.wrapping_sub(other.terms);
     }
 
     /// The sum over `members`: of none it is 0, of some that are all unknown it is not known.
     fn over(self, members: u32) -> Option<u64> {
-        (self.terms > 0 || members == 0).then_some(self.total)
+        if members == 0 { Some(0) } else { self.known() }
     }
 
     /// The sum over all there ever was.
     fn known(self) -> Option<u64> {
-        (self.terms > 0).then_some(self.total)
+        let has_terms = self.terms > 0 || self.low > 0;
+        (has_terms && self.high == 0).then_some(self.low)
     }
 }
 
@@ -310,6 +326,19 @@ impl Group {
         }
     }
 
+    /// Lets the sums before a moment go.
+    pub(crate) fn release_before(&self, horizon: UnixMillis) {
+        let mut state = self.state.lock();
+        state.fold_before(horizon.0);
+        state.slots.shrink_to_fit();
+    }
+
+    /// Memory it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let members = self.members.lock().capacity() * size_of::<EntityId>();
+        size_of::<Self>() + members + self.state.lock().slots.capacity() * size_of::<Slot>()
+    }
+
     /// The sum over the members there are now; `None` while none was ever measured.
     pub(crate) fn latest(&self) -> Option<GroupSample> {
         let state = self.state.lock();
@@ -323,8 +352,7 @@ impl Group {
         let State { base, totals, .. } = &mut *state;
         for (base, total) in base.iter_mut().zip(totals) {
             let (end, counted) = (*base, *total);
-            base.total = end.total.wrapping_sub(counted.total);
-            base.terms = end.terms.saturating_sub(counted.terms);
+            base.subtract_all(counted);
             *total = end;
         }
     }
@@ -341,8 +369,7 @@ impl Group {
                 samples.push(slot.shares.sample(UnixMillis(slot.at), &totals));
             }
             for (total, grown) in totals.iter_mut().zip(&slot.grown) {
-                total.total = total.total.wrapping_sub(grown.total);
-                total.terms = total.terms.saturating_sub(grown.terms);
+                total.subtract_all(*grown);
             }
         }
         drop(state);
@@ -442,10 +469,30 @@ impl State {
     fn fold_before(&mut self, horizon: i64) {
         while let Some(old) = self.slots.front().filter(|slot| slot.at < horizon).copied() {
             for (sum, grown) in self.base.iter_mut().zip(old.grown) {
-                sum.total = sum.total.wrapping_add(grown.total);
-                sum.terms += grown.terms;
+                sum.add_all(grown);
             }
             self.slots.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_beyond_64_bits_is_not_known_and_comes_back() {
+        let mut sum = Sum::default();
+        assert_eq!((sum.known(), sum.over(0), sum.over(1)), (None, Some(0), None));
+        sum.add(Some(u64::MAX));
+        assert_eq!(sum.known(), Some(u64::MAX));
+        sum.add(Some(5));
+        assert_eq!((sum.known(), sum.over(2)), (None, None));
+        sum.subtract(Some(u64::MAX));
+        assert_eq!(sum.known(), Some(5));
+        sum.subtract(Some(5));
+        assert_eq!(sum.known(), None);
+        sum.add(Some(0));
+        assert_eq!(sum.known(), Some(0));
     }
 }

@@ -70,10 +70,10 @@ pub(crate) fn rolled(
     let is_old = |slot: &&GroupSample| before.is_some_and(|before| slot.at <= before.end);
     let old = slots.iter().take_while(is_old).count();
     let (old, fresh) = slots.split_at(old);
-    let added: [u64; 4] = std::array::from_fn(|place| {
+    let added: [i128; 4] = std::array::from_fn(|place| {
         let there = before.and_then(|before| before.totals[place]).unwrap_or(0);
         let here = old.last().and_then(|slot| slot.traffic[place].total_bytes).unwrap_or(0);
-        there.wrapping_sub(here)
+        i128::from(there) - i128::from(here)
     });
     let end = |slot: &GroupSample| bucket_end(slot.at, step_ms);
     fresh
@@ -82,7 +82,7 @@ pub(crate) fn rolled(
         .collect()
 }
 
-fn bucket(slots: &[GroupSample], step_ms: i64, added: [u64; 4]) -> RolledSum {
+fn bucket(slots: &[GroupSample], step_ms: i64, added: [i128; 4]) -> RolledSum {
     let (first, last) = (slots[0], slots[slots.len() - 1]);
     RolledSum {
         end: bucket_end(first.at, step_ms),
@@ -95,7 +95,9 @@ fn bucket(slots: &[GroupSample], step_ms: i64, added: [u64; 4]) -> RolledSum {
             spread(rates.map(|rate| rate.map(thousandths))).map(|(mean, _)| mean)
         }),
         totals: std::array::from_fn(|place| {
-            Some(last.traffic[place].total_bytes?.wrapping_add(added[place]))
+            let total = i128::from(last.traffic[place].total_bytes?) + added[place];
+            // What 64 bits cannot say is not known.
+            u64::try_from(total).ok()
         }),
     }
 }

@@ -78,7 +78,24 @@ impl Store {
         range: TimeRange,
         now: UnixMillis,
     ) -> History {
-        let Some(level) = self.level_for(range.from, now) else {
+        self.history_in(node, kind, id, range, self.resolution(range.from, now))
+    }
+
+    /// The finest resolution that reaches back to a moment.
+    pub fn resolution(&self, from: UnixMillis, now: UnixMillis) -> Resolution {
+        self.level_for(from, now).map_or(Resolution::Full, Resolution::from)
+    }
+
+    /// The samples of an entity in a range, in a resolution. A long range can be read in parts.
+    pub fn history_in(
+        &self,
+        node: &NodeName,
+        kind: EntityKind,
+        id: &EntityId,
+        range: TimeRange,
+        resolution: Resolution,
+    ) -> History {
+        let Some(level) = resolution.level() else {
             let window = |view: &crate::NodeView<'_>| Some(view.find(kind, id)?.window(range));
             let samples = self.node(node, window).flatten().unwrap_or_default();
             return History { resolution: Resolution::Full, samples, extremes: Vec::new() };
@@ -253,6 +270,21 @@ impl Store {
         };
         let Buckets { means, lows, highs } = &buckets;
         Rolled { means: points(means), lows: points(lows), highs: points(highs) }
+    }
+}
+
+impl Resolution {
+    /// The length of a bucket; `None` at full resolution.
+    pub fn step_ms(self) -> Option<i64> {
+        self.level().map(Level::step_ms)
+    }
+
+    fn level(self) -> Option<Level> {
+        match self {
+            Self::Full => None,
+            Self::Minutes => Some(Level::Minutes),
+            Self::Quarters => Some(Level::Quarters),
+        }
     }
 }
 

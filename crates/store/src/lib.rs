@@ -6,6 +6,7 @@
 //! when they are past the retention. Sums over pods (namespaces, workloads) are kept as ticks
 //! arrive, in groups that whoever knows names assigns with [`Store::join`].
 
+mod admission;
 mod chunk;
 mod clock;
 mod codec;
@@ -17,6 +18,7 @@ mod group_rollup;
 mod history;
 mod node;
 mod parallel;
+mod pressure;
 mod recovering;
 mod registry;
 mod roll_call;
@@ -33,7 +35,7 @@ mod usage;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -48,9 +50,10 @@ pub use crate::sync::set_clock;
 #[cfg(not(shuttle))]
 pub use crate::system_time::{clock_fault, found_data, heard, now, retention_now};
 use crate::{
+    admission::Refusal,
     disk::Disk,
     group::Group,
-    node::{Came, Node, NotTaken, Outcome, Registry as _},
+    node::{Came, Node, NotTaken, Outcome, Registry as _, Swept},
     recovering::Recovering,
     registry::Members,
     sync::thread,
@@ -115,6 +118,11 @@ pub enum IngestError {
         /// The node.
         node: NodeName,
     },
+    /// No memory for another entity.
+    #[error(
+        "there is no memory for another entity; give the server more (--memory-limit), or shorten --retention"
+    )]
+    NoMemory,
     /// No room for another entity.
     #[error(
         "the store holds the {limit} entities it may hold; raise --max-series or shorten --retention"
@@ -158,6 +166,8 @@ pub struct Stats {
     pub samples: usize,
     /// Memory all that takes, in bytes.
     pub bytes: usize,
+    /// Memory that sums, and who counts in which, take beside it.
+    pub sums_bytes: usize,
     /// Values taken in since the start.
     pub ingested_samples: u64,
     /// Those of them that came late.
@@ -189,6 +199,7 @@ pub struct Store {
     nodes: RwLock<HashMap<NodeName, Arc<Node>, FxBuildHasher>>,
     members: Members,
     counters: Counters,
+    steady_nodes: AtomicUsize,
 }
 
 /// Nodes that are swept before whoever waits for a processor goes first. All of a large cluster take a
@@ -203,6 +214,7 @@ impl Store {
             nodes: RwLock::default(),
             members: Members::new(&settings),
             counters: Counters::default(),
+            steady_nodes: AtomicUsize::new(0),
         }
     }
 
@@ -239,6 +251,13 @@ impl Store {
         disk.close_sealed(sequence);
     }
 
+    /// Notes how many bytes others keep in the data directory: they count in what it may take.
+    pub fn note_bytes_beside(&self, bytes: u64) {
+        if let Some(disk) = self.members.disk() {
+            disk.note_beside(bytes);
+        }
+    }
+
     /// How the data directory is doing, if there is one.
     pub fn disk_status(&self) -> Option<DiskStatus> {
         Some(self.members.disk()?.status())
@@ -261,7 +280,7 @@ impl Store {
     ) -> Result<Receipt, IngestError> {
         let came = Came { now, stood_at: None };
         let taken = self.on_node(&tick.node, |node| node.take(tick, frame, came, &self.members));
-        taken.map(|outcome| self.count(outcome)).map_err(|why| {
+        let receipt = taken.map(|outcome| self.count(outcome)).map_err(|why| {
             let counter = match why {
                 NotTaken::Conflict => &self.counters.conflicting_ticks,
                 _ => &self.counters.refused_ticks,
@@ -279,7 +298,11 @@ impl Store {
                 // Retired ones are asked again.
                 NotTaken::Taken | NotTaken::Retired => IngestError::TimeTaken { at },
             }
-        })
+        })?;
+        if receipt.samples == 0 && receipt.refused_series > 0 {
+            self.forget_if_empty(&tick.node);
+        }
+        Ok(receipt)
     }
 
     /// Takes in a row of one entity that somebody else measured.
@@ -293,11 +316,15 @@ impl Store {
     ) -> Result<Receipt, IngestError> {
         let tick = pushed_tick(node.clone(), at, id, row);
         let taken = self.on_node(node, |node| node.push(&tick, now, &self.members));
-        let receipt = self.count(taken.unwrap_or_default());
-        if receipt.refused_series > 0 {
-            return Err(IngestError::TooManySeries { limit: self.settings.max_series });
+        let outcome = taken.unwrap_or_default();
+        let receipt = self.count(outcome);
+        match outcome.refusal {
+            None => Ok(receipt),
+            Some(refusal) => {
+                self.forget_if_empty(node);
+                Err(self.refused(refusal))
+            }
         }
-        Ok(receipt)
     }
 
     /// Makes a pod's samples count in `groups` and in no others, those it has sent already and
@@ -324,15 +351,18 @@ impl Store {
             };
             (disk, horizons)
         });
-        let mut empty = Vec::new();
+        let (mut empty, mut steady) = (Vec::new(), 0);
         for (place, node) in nodes.iter().enumerate() {
             if place % SWEPT_AT_ONCE == SWEPT_AT_ONCE - 1 {
                 thread::yield_now();
             }
-            if !node.sweep(now, &self.members) {
-                empty.push(node);
+            match node.sweep(now, &self.members) {
+                Swept::Empty => empty.push(node),
+                Swept::Steady => steady += 1,
+                Swept::Held => {}
             }
         }
+        self.steady_nodes.store(steady, Ordering::Relaxed);
         if !empty.is_empty() {
             let mut nodes = self.nodes.write();
             for node in empty {
@@ -380,9 +410,26 @@ impl Store {
         names
     }
 
-    /// How many nodes there are.
-    pub fn node_count(&self) -> usize {
-        self.nodes.read().len()
+    /// How many nodes had sent more than a tick or two and were not silent when they were last swept.
+    pub fn steady_nodes(&self) -> usize {
+        self.steady_nodes.load(Ordering::Relaxed)
+    }
+
+    /// Forgets the nodes that have sent a tick or two, were silent for a minute since and are strange:
+    /// whoever can send frames can make names up.
+    pub fn forget_strangers(&self, now: UnixMillis, is_strange: impl Fn(&NodeName) -> bool) {
+        let strange = |node: &Arc<Node>| node.came_by(now) && is_strange(node.name());
+        let strangers: Vec<_> = self.all_nodes().into_iter().filter(strange).collect();
+        if strangers.is_empty() {
+            return;
+        }
+        let mut nodes = self.nodes.write();
+        for node in strangers {
+            node.forget_all(&self.members);
+            if node.retire(&self.members) {
+                nodes.remove(node.name());
+            }
+        }
     }
 
     /// Lets `read` look at a node, all of one moment. Its collector's next tick waits meanwhile.
@@ -459,6 +506,7 @@ impl Store {
             stats.samples += held.samples;
             stats.bytes += held.bytes;
         }
+        stats.sums_bytes = self.members.memory_bytes();
         stats
     }
 
@@ -502,6 +550,21 @@ impl Store {
         }
         let mut nodes = self.nodes.write();
         Arc::clone(nodes.entry(name.clone()).or_insert_with(|| Arc::new(Node::new(name.clone()))))
+    }
+
+    /// Forgets a node that took nothing in: whoever was refused leaves nothing behind.
+    fn forget_if_empty(&self, name: &NodeName) {
+        let mut nodes = self.nodes.write();
+        if nodes.get(name).is_some_and(|node| node.retire(&self.members)) {
+            nodes.remove(name);
+        }
+    }
+
+    fn refused(&self, refusal: Refusal) -> IngestError {
+        match refusal {
+            Refusal::NoRoom => IngestError::NoMemory,
+            Refusal::TooMany => IngestError::TooManySeries { limit: self.settings.max_series },
+        }
     }
 
     fn count(&self, outcome: Outcome) -> Receipt {

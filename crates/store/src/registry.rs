@@ -13,13 +13,14 @@ use rustc_hash::FxBuildHasher;
 
 use crate::{
     Settings,
+    admission::{Admission, Refusal},
     disk::Disk,
     group::{Group, GroupHistory},
     millis,
     node::{Node, Registry},
     roll_call::RollCall,
     sample::GroupKey,
-    sync::atomic::{AtomicI64, AtomicUsize, Ordering},
+    sync::atomic::{AtomicI64, Ordering},
 };
 
 /// Pods are spread over this many locks: births on different nodes seldom meet.
@@ -65,8 +66,7 @@ pub(crate) struct Members {
     shards: Vec<Mutex<Shard>>,
     groups: RwLock<ByName<Arc<Group>>>,
     roll_call: RollCall,
-    series: AtomicUsize,
-    max_series: usize,
+    admission: Admission,
     retention: Duration,
     late_limit: Duration,
     /// What time it surely is, as far as anything is deleted for its age.
@@ -84,8 +84,7 @@ impl Members {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             groups: RwLock::default(),
             roll_call: RollCall::default(),
-            series: AtomicUsize::new(0),
-            max_series: settings.max_series,
+            admission: Admission::new(settings.max_series),
             retention: settings.retention,
             late_limit: settings.late_limit,
             passed: Arc::default(),
@@ -169,6 +168,28 @@ impl Members {
         due.map(|(key, group)| (Arc::clone(key), Arc::clone(group))).collect()
     }
 
+    /// How new entities are admitted.
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// Lets go of the sums before a moment.
+    pub(crate) fn release_before(&self, horizon: UnixMillis) {
+        let groups: Vec<_> = self.groups.read().values().cloned().collect();
+        for group in groups {
+            group.release_before(horizon);
+        }
+    }
+
+    /// What groups and pods' places in them take, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let pods: usize = self.shards.iter().map(|shard| shard.lock().capacity()).sum();
+        let groups = self.groups.read();
+        let sums: usize = groups.values().map(|group| group.memory_bytes()).sum();
+        let keys: usize = groups.keys().map(|key| key.len()).sum();
+        pods * (size_of::<EntityId>() + size_of::<Member>()) + sums + keys
+    }
+
     /// All of them are to be rolled at the next occasion.
     pub(crate) fn roll_all_groups(&self) {
         self.groups.read().values().for_each(|group| group.hurry());
@@ -193,13 +214,12 @@ impl Members {
 }
 
 impl Registry for Members {
-    fn admit(&self) -> bool {
-        let below = |held: usize| (held < self.max_series).then_some(held + 1);
-        self.series.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below).is_ok()
+    fn admit(&self, bytes: usize) -> Result<(), Refusal> {
+        self.admission.admit(bytes)
     }
 
     fn forget(&self, node: &NodeName, series: usize, pods: &[EntityId]) {
-        self.series.fetch_sub(series, Ordering::Relaxed);
+        self.admission.release(series);
         for pod in pods {
             let mut shard = self.shard(pod).lock();
             if let Some(member) = shard.get_mut(pod) {

@@ -3,12 +3,14 @@
 //! One file in `tests/` for each kind of fault. Clients here are plain sockets, since the point is to
 //! send what no HTTP library would.
 
+mod cgroup;
 mod clock;
 mod http;
 pub mod kill;
 mod server;
 pub mod ticks;
 
+pub use cgroup::MemoryCgroup;
 pub use clock::WallClock;
 pub use http::{Reply, Request};
 pub use server::{Server, ServerBuilder};

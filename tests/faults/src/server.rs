@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Reply, Request};
+use crate::{MemoryCgroup, Reply, Request};
 
 /// How long a server may take to begin to serve.
 const START: Duration = Duration::from_secs(60);
@@ -81,8 +81,15 @@ impl ServerBuilder {
     /// Has a shell run this before the server takes its place, such as `ulimit -n 256`.
     #[must_use]
     pub fn after(mut self, prelude: &str) -> Self {
-        prelude.clone_into(&mut self.prelude);
+        self.prelude.push_str(prelude);
+        self.prelude.push_str("; ");
         self
+    }
+
+    /// Has it run in this cgroup from its first moment on.
+    #[must_use]
+    pub fn in_cgroup(self, cgroup: &MemoryCgroup) -> Self {
+        self.after(&format!("echo $$ > '{}'", cgroup.procs().display()))
     }
 
     fn command(&self) -> Command {
@@ -90,7 +97,7 @@ impl ServerBuilder {
             return Command::new(&self.program);
         }
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("{}; exec \"$@\"", self.prelude), "sh"]).arg(&self.program);
+        shell.args(["-c", &format!("{}exec \"$@\"", self.prelude), "sh"]).arg(&self.program);
         shell
     }
 

@@ -43,7 +43,10 @@ pub(crate) fn settings() -> Settings {
     Settings {
         listen: ([127, 0, 0, 1], 0).into(),
         allowed_hosts: AllowedHosts::Any,
-        storage: Storage { limits: Limits { max_series: 1000, ..Limits::default() }, disk: None },
+        storage: Storage {
+            limits: Limits { max_series: 1000, ..Limits::default() },
+            ..Storage::default()
+        },
         access: Access::Open,
         base_path: Prefix::default(),
         cluster: None,

@@ -212,16 +212,23 @@ impl State {
         }
     }
 
+    /// The pod that a pushed sample would belong to.
+    pub(crate) fn pushed_as(&self, pushed: &PushedPod) -> Arc<PodMeta> {
+        self.told(pushed).cloned().unwrap_or_else(|| Arc::new(self.pushed_pod(pushed)))
+    }
+
+    /// The pod that Kubernetes knows by the name of a pushed one.
+    fn told(&self, pushed: &PushedPod) -> Option<&Arc<PodMeta>> {
+        let slot = self.pods.called(&pushed.namespace, &pushed.name)?;
+        self.pods.get(slot).filter(|_| !self.pods.is_pushed(slot))
+    }
+
     /// The pod that a pushed sample belongs to.
     pub(crate) fn record_pushed(&mut self, pushed: &PushedPod, at: UnixMillis) -> Arc<PodMeta> {
-        let known = self.pods.called(&pushed.namespace, &pushed.name);
-        let known = known.and_then(|slot| Some((slot, self.pods.get(slot)?)));
-        if let Some((slot, pod)) = known
-            && !self.pods.is_pushed(slot)
-        {
+        if let Some(pod) = self.told(pushed) {
             return Arc::clone(pod);
         }
-        let slot = known.map(|(slot, _)| slot);
+        let slot = self.pods.called(&pushed.namespace, &pushed.name);
         let pod = self.pushed_pod(pushed);
         let (slot, pod) = self.store(slot, pod);
         self.pods.note_pushed(slot, at);

@@ -86,6 +86,11 @@ impl Closed {
         }
     }
 
+    /// Whether no block has it.
+    pub(super) fn is_in_memory_alone(&self) -> bool {
+        matches!(self.kept, Kept::Memory(_))
+    }
+
     /// Bytes its rows are compressed to.
     pub(super) fn length(&self) -> usize {
         match &self.kept {

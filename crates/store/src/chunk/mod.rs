@@ -178,6 +178,37 @@ impl Chunks {
         }
     }
 
+    /// Drops the rows before `horizon`, but never the last one. Chunks go as a whole; where all of the
+    /// last one's rows but its newest are to go, that one is left alone.
+    pub(crate) fn release_before(&mut self, kind: EntityKind, horizon: UnixMillis) {
+        if self.open.as_ref().is_some_and(|open| open.span.last <= horizon) {
+            self.end_open();
+        }
+        self.drop_before(horizon);
+        let Some(chunk) = self.closed.back_mut().filter(|_| self.open.is_none()) else { return };
+        // What is on the disk, or on its way there, takes no memory to speak of, and a chunk of one row
+        // would stand in its place.
+        if chunk.span.last > horizon || chunk.span.rows < 2 || !chunk.is_in_memory_alone() {
+            return;
+        }
+        if let Some(newest) = chunk.all_rows(kind).and_then(|mut rows| rows.pop()) {
+            *chunk = Open::of(kind, chunk.span.step_ms, &[newest]).close();
+        }
+        self.closed.shrink_to_fit();
+    }
+
+    /// The time of the last row of as many chunks, from the one that holds `from` on, as have so many
+    /// rows together; `None` where there are not more than that.
+    pub(crate) fn end_of_part(&self, from: UnixMillis, rows: usize) -> Option<UnixMillis> {
+        let mut counted = 0;
+        let part = self.spans().skip_while(|span| span.last < from);
+        part.map(|span| {
+            counted += usize::from(span.rows);
+            (counted, span.last)
+        })
+        .find_map(|(counted, last)| (counted >= rows).then_some(last))
+    }
+
     /// Drops the rows after `end`.
     pub(crate) fn drop_after(&mut self, kind: EntityKind, end: UnixMillis) {
         self.end_open();

@@ -45,7 +45,8 @@ pub struct DiskSettings {
     pub folder: PathBuf,
     /// When an acknowledged tick is on the disk.
     pub fsync: Fsync,
-    /// Oldest files are dropped when all of them together take more than this.
+    /// Oldest files are dropped when all of them, with what others keep in the folder, take more than
+    /// this.
     pub max_bytes: Option<u64>,
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Waiting {
     pub(super) lost_blocks: bool,
     pub(super) status: DiskStatus,
     pub(super) closing: bool,
+    /// What others keep in the folder, in bytes.
+    pub(super) bytes_beside: u64,
     /// Blocks have all entries before this one.
     pub(super) in_blocks: u64,
 }
@@ -190,6 +192,11 @@ impl Disk {
         // The writer is busy with the last one: there will be another in a few seconds.
         let _ = self.horizons.try_send(horizons);
         self.shared.wanted.notify_one();
+    }
+
+    /// Notes what others keep in the folder, in bytes.
+    pub(crate) fn note_beside(&self, bytes: u64) {
+        self.shared.waiting.lock().bytes_beside = bytes;
     }
 
     /// How it is doing.

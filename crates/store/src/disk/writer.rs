@@ -210,8 +210,10 @@ impl Writer {
         Ok(())
     }
 
+    /// What the folder takes.
     fn bytes(&self) -> u64 {
-        self.logs().map(Log::bytes).sum()
+        let beside = self.shared.waiting.lock().bytes_beside;
+        self.logs().map(Log::bytes).sum::<u64>() + beside
     }
 
     fn logs(&self) -> impl Iterator<Item = &Log> {
@@ -232,6 +234,7 @@ impl Writer {
     }
 
     fn report(&self, outcome: &Result<(), DiskError>) {
+        let bytes = self.bytes();
         let mut waiting = self.shared.waiting.lock();
         let problem = outcome.as_ref().err().map(ToString::to_string);
         match (&waiting.status.problem, &problem) {
@@ -240,7 +243,7 @@ impl Writer {
             _ => {}
         }
         waiting.status.problem = problem;
-        waiting.status.bytes = self.bytes();
+        waiting.status.bytes = bytes;
         if outcome.is_ok() {
             waiting.durable = waiting.durable.max(self.in_journal);
         }

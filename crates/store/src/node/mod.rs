@@ -20,6 +20,7 @@ pub use self::{
     view::{NodeView, SeriesView},
 };
 use crate::{
+    admission::Refusal,
     clock::ReadTime,
     disk::{self, Disk},
     group::Group,
@@ -30,6 +31,8 @@ use crate::{
 
 /// Ticks without a frame after which a node is stale.
 const STALE_TICKS: i64 = 3;
+/// Ticks of a node that may never send again.
+const PASSING_TICKS: usize = 2;
 /// Silence after which a node's entities no longer count as there.
 const GONE_AFTER_MS: i64 = 60_000;
 /// The same for what others push: their intervals are not known.
@@ -37,8 +40,8 @@ const PUSHED_GONE_AFTER_MS: i64 = 300_000;
 
 /// What the store asks of the registry around a node while a tick goes in.
 pub(crate) trait Registry {
-    /// Whether one more series may be begun.
-    fn admit(&self) -> bool;
+    /// Has one more series begun, which takes about so many bytes, unless it may not.
+    fn admit(&self, bytes: usize) -> Result<(), Refusal>;
     /// So many series of a node are gone, those of `pods` among them.
     fn forget(&self, node: &NodeName, series: usize, pods: &[EntityId]);
     /// The groups a pod counts in, noting that `node` measures it.
@@ -62,6 +65,8 @@ pub(crate) struct Outcome {
     pub(crate) late_samples: u64,
     pub(crate) duplicate: bool,
     pub(crate) refused_series: u64,
+    /// Why the last of them was refused.
+    pub(crate) refusal: Option<Refusal>,
     /// The entry's place in the journal.
     pub(crate) sequence: Option<u64>,
 }
@@ -123,9 +128,13 @@ impl Node {
         for (place, entity) in tick.rows.iter().enumerate() {
             let parent = || tick.rows.get(entity.parent? as usize).map(|pod| pod.id.clone());
             let found = state.take_row(place, entity, parent, at, now, registry, self);
-            let Some((index, taken)) = found else {
-                outcome.refused_series += 1;
-                continue;
+            let (index, taken) = match found {
+                Ok(found) => found,
+                Err(refusal) => {
+                    outcome.refused_series += 1;
+                    outcome.refusal = Some(refusal);
+                    continue;
+                }
             };
             let samples = u64::from(entity.row.present().count_ones());
             match taken {
@@ -187,9 +196,22 @@ impl Node {
             return Err(NotTaken::Retired);
         }
         self.seal_if_due(state, now, registry);
+        let known = state.place_of(usize::MAX, entity.row.kind(), &entity.id);
+        let newest = known.filter(|&index| {
+            let series = &state.series[index];
+            series.pushed && series.last_at() == at
+        });
+        if let Some(index) = newest {
+            // Sent anew, it replaces what was sent first.
+            state.series[index].forget_newest(&state.read_times);
+        }
         let found = state.take_row(usize::MAX, entity, || None, at, now, registry, self);
-        let Some((index, taken)) = found else {
-            return Ok(Outcome { refused_series: 1, ..Outcome::default() });
+        let (index, taken) = match found {
+            Ok(found) => found,
+            Err(refusal) => {
+                let refusal = Some(refusal);
+                return Ok(Outcome { refused_series: 1, refusal, ..Outcome::default() });
+            }
         };
         let series = &mut state.series[index];
         series.pushed = true;
@@ -197,12 +219,14 @@ impl Node {
         if entity.row.kind() == EntityKind::Pod {
             state.refresh_usages(&self.peaks);
         }
+        if taken == Taken::Duplicate {
+            return Ok(Outcome { duplicate: true, ..Outcome::default() });
+        }
         let samples = u64::from(entity.row.present().count_ones());
         let sequence = state.journal(now, registry, |_| disk::encode_pushed(tick, now));
         Ok(match taken {
-            Taken::Newest => Outcome { samples, sequence, ..Outcome::default() },
             Taken::Late => Outcome { late_samples: samples, sequence, ..Outcome::default() },
-            Taken::Duplicate => Outcome { duplicate: true, ..Outcome::default() },
+            _ => Outcome { samples, sequence, ..Outcome::default() },
         })
     }
 
@@ -286,9 +310,8 @@ impl Node {
         state.refresh_usages(&self.peaks);
     }
 
-    /// Ends what was not heard of for long, drops what is past the retention. Says whether
-    /// anything is left.
-    pub(crate) fn sweep(&self, now: UnixMillis, registry: &impl Registry) -> bool {
+    /// Ends what was not heard of for long, drops what is past the retention. Says what is left.
+    pub(crate) fn sweep(&self, now: UnixMillis, registry: &impl Registry) -> Swept {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let silent = state.silent_ms(now) > GONE_AFTER_MS;
@@ -312,20 +335,72 @@ impl Node {
             state.read_times.drop_before(newest.min(passed).minus(2 * registry.retention_ms()));
         }
         state.refresh_usages(&self.peaks);
-        !state.series.is_empty()
+        let is_silent = now.since(state.heard_at) > GONE_AFTER_MS;
+        if state.series.is_empty() {
+            Swept::Empty
+        } else if is_silent || state.read_times.ticks() <= PASSING_TICKS {
+            Swept::Held
+        } else {
+            Swept::Steady
+        }
+    }
+
+    /// Whether it sent a tick or two a minute ago or earlier and nothing else, and nobody pushes.
+    pub(crate) fn came_by(&self, now: UnixMillis) -> bool {
+        let state = self.state.lock();
+        state.read_times.ticks() <= PASSING_TICKS
+            && now.since(state.heard_at) > GONE_AFTER_MS
+            && !state.series.iter().any(|series| series.pushed)
+    }
+
+    /// Forgets all there is.
+    pub(crate) fn forget_all(&self, registry: &impl Registry) {
+        let mut state = self.state.lock();
+        let all: Vec<_> =
+            state.series.iter().map(|series| (series.kind, series.id.clone())).collect();
+        state.forget(&all, &self.name, registry);
     }
 
     /// How much there is.
     pub(crate) fn held(&self) -> Held {
         let state = self.state.lock();
         let mut held = Held { series: state.series.len(), ..Held::default() };
-        held.bytes = state.memory_bytes();
+        held.bytes = size_of::<Self>()
+            + state.memory_bytes()
+            + state.series.capacity() * size_of::<Series>();
         for series in &state.series {
             held.rows += series.rows();
             held.samples += series.rows() * series.width();
             held.bytes += series.memory_bytes();
         }
         held
+    }
+
+    /// Lets the samples before a moment go, but for the newest of each entity. Those that are to be on
+    /// the disk go there first. Gives what is left, in bytes.
+    pub(crate) fn release_before(&self, horizon: UnixMillis, registry: &impl Registry) -> usize {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        self.seal_now(state, state.heard_at, registry);
+        for series in &mut state.series {
+            series.release_before(horizon);
+        }
+        state.read_times.drop_before(horizon);
+        drop(guard);
+        self.held().bytes
+    }
+
+    /// The server's clock when something was last heard of it.
+    pub(crate) fn heard_at(&self) -> UnixMillis {
+        let state = self.state.lock();
+        let of_series = state.series.iter().map(|series| series.heard_at).max();
+        state.heard_at.max(of_series.unwrap_or_default())
+    }
+
+    /// When the oldest sample was measured that is in memory.
+    pub(crate) fn held_since(&self) -> Option<UnixMillis> {
+        let state = self.state.lock();
+        state.series.iter().filter_map(Series::held_since).min()
     }
 
     /// Lets `read` look at everything at once.
@@ -342,6 +417,17 @@ pub(crate) struct Came {
     pub(crate) now: UnixMillis,
     /// Where in the node's history it stood, when it is read back from the journal.
     pub(crate) stood_at: Option<UnixMillis>,
+}
+
+/// What is left of a node that was swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Swept {
+    /// Nothing.
+    Empty,
+    /// Something of a node that is silent, or that has sent a tick or two.
+    Held,
+    /// A node that sends.
+    Steady,
 }
 
 /// Why a node took nothing in.

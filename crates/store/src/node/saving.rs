@@ -5,7 +5,7 @@ use std::{hash::BuildHasher, sync::Arc};
 use kubemonitor_model::{EntityKind, NodeName, UnixMillis};
 use rustc_hash::FxBuildHasher;
 
-use super::{Node, Registry, State};
+use super::{Node, Registry, State, state::NEW_SERIES_BYTES};
 use crate::{
     disk::{Block, Bodies, Chain, EncodedBlock, Level, RolledBlock},
     sample::TimeRange,
@@ -59,7 +59,7 @@ impl Node {
         for (place, stored) in block.series.into_iter().enumerate() {
             let index = match state.place_of(place, stored.kind, &stored.id) {
                 Some(index) => index,
-                None if !registry.admit() => {
+                None if registry.admit(NEW_SERIES_BYTES).is_err() => {
                     at += stored.chunks.iter().map(|chunk| chunk.length).sum::<u32>();
                     continue;
                 }

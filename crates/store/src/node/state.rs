@@ -8,6 +8,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::{Came, Node, Registry, skew::Skew};
 use crate::{
+    admission::Refusal,
     clock::ReadTimes,
     disk::{Bodies, Chain, Shelving},
     series::{Moment, Series, Taken},
@@ -16,6 +17,15 @@ use crate::{
 
 /// Rows pushed without an interval are held as if they came at this one.
 const PUSHED_STEP_MS: u32 = 5000;
+
+/// What a new entity takes before it has a history, with its places in tables and what is known of it
+/// beside its samples; without its name.
+pub(super) const NEW_SERIES_BYTES: usize = 3000;
+
+/// What an identity takes beside its own place.
+pub(super) fn text_bytes(id: &EntityId) -> usize {
+    if let EntityId::Text(text) = id { text.len() } else { 0 }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -143,7 +153,7 @@ impl State {
             + self.index.capacity() * size_of::<((EntityKind, EntityId), usize)>()
     }
 
-    /// Takes a row in; `None` when it would begin a series and may not.
+    /// Takes a row in, unless it would begin a series and may not.
     #[expect(clippy::too_many_arguments, reason = "one call of two; a struct would name the same")]
     pub(super) fn take_row(
         &mut self,
@@ -154,7 +164,7 @@ impl State {
         now: UnixMillis,
         registry: &impl Registry,
         node: &Arc<Node>,
-    ) -> Option<(usize, Taken)> {
+    ) -> Result<(usize, Taken), Refusal> {
         let step_ms = if self.interval_ms == 0 { PUSHED_STEP_MS } else { self.interval_ms };
         let newest = self.newest_tick.map_or(at, |newest| newest.max(at));
         let horizon = newest.min(registry.passed()).minus(registry.retention_ms());
@@ -164,11 +174,9 @@ impl State {
         let moment =
             Moment { at, step_ms, birth_step_ms, now, horizon, read_times: &self.read_times };
         if let Some(index) = index {
-            return Some((index, self.series[index].take(&entity.row, moment)));
+            return Ok((index, self.series[index].take(&entity.row, moment)));
         }
-        if !registry.admit() {
-            return None;
-        }
+        registry.admit(NEW_SERIES_BYTES + 4 * text_bytes(&entity.id))?;
         let mut series = Series::begin(entity, parent(), moment);
         if kind == EntityKind::Pod {
             series.set_groups(registry.groups_of(&entity.id, node), &self.read_times);
@@ -177,7 +185,7 @@ impl State {
         self.series.push(series);
         self.index.insert((kind, entity.id.clone()), index);
         self.remember_place(place, index);
-        Some((index, Taken::Newest))
+        Ok((index, Taken::Newest))
     }
 
     /// How long before a tick its collector's previous one was read, in milliseconds; the interval

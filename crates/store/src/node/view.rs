@@ -134,6 +134,12 @@ impl<'a> SeriesView<'a> {
         self.series.value(metric)
     }
 
+    /// Some of the samples of a range, oldest first, with the rest of the range if there may be more:
+    /// about so many at a time, in turns of which none is long.
+    pub fn window_part(&self, range: TimeRange, about: usize) -> (Vec<Sample>, Option<TimeRange>) {
+        self.series.window_part(range, about, self.times)
+    }
+
     /// The rows of a range, rolled into buckets.
     pub(crate) fn rolled(&self, range: TimeRange, step_ms: i64) -> Rolled {
         self.series.roll(range, step_ms)

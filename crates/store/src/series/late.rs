@@ -23,7 +23,7 @@ impl Series {
             let is_counter = self.kind.counter_columns() >> column & 1 == 1;
             *value = row.values()[column];
             if is_counter {
-                let shown = value.wrapping_add(self.added(column, moment.at));
+                let shown = value.saturating_add(self.added(column, moment.at));
                 // What it last was, also where the row before lacks it.
                 let floor = before.as_ref().map_or(0, |p| p.values[column]);
                 let ceiling = after.as_ref().and_then(|p| p.column(column)).unwrap_or(u64::MAX);

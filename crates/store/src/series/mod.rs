@@ -92,8 +92,7 @@ impl Series {
             restarts: Vec::new(),
             chunks: Chunks::default(),
         };
-        series.write(&entity.row, 0, moment);
-        series.rates = series.first_rates(&series.last);
+        series.begin_anew(&entity.row, moment);
         series
     }
 
@@ -110,6 +109,10 @@ impl Series {
     /// Takes a row in, wherever its time puts it.
     pub(crate) fn take(&mut self, row: &Row, moment: Moment<'_>) -> Taken {
         self.heard_at = moment.now;
+        if self.is_empty() {
+            self.begin_anew(row, moment);
+            return Taken::Newest;
+        }
         if moment.at == self.last.at {
             return Taken::Duplicate;
         }
@@ -130,6 +133,26 @@ impl Series {
             }
         }
         Taken::Newest
+    }
+
+    /// Forgets the newest row; another one of its time replaces it.
+    pub(crate) fn forget_newest(&mut self, read_times: &ReadTimes) {
+        self.forget_after(UnixMillis(self.last.at.0 - 1), read_times);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.chunks.last().is_none()
+    }
+
+    /// Takes the first row in, of a series that has lost all it had.
+    fn begin_anew(&mut self, row: &Row, moment: Moment<'_>) {
+        self.first_at = moment.at;
+        self.last = Point::origin(self.kind, moment.at, moment.step_ms);
+        self.write(row, 0, moment);
+        self.rates = self.first_rates(&self.last);
+        for group in &self.groups {
+            self.replay(TimeRange::ALL, moment.read_times, |step| group.count(step));
+        }
     }
 
     /// The entity is there, or no longer: its groups' newest sums count it, or not.
@@ -226,13 +249,38 @@ impl Series {
         self.chunks.rows()
     }
 
-    /// Memory the series takes, beside its place in a table.
+    /// Memory the series takes beside itself, with the second copy of its name in an index.
     pub(crate) fn memory_bytes(&self) -> usize {
-        size_of::<Self>()
-            + size_of_val(&*self.last.values)
-            + self.restarts.capacity() * size_of::<Restart>()
-            + self.groups.capacity() * size_of::<Arc<Group>>()
-            + self.chunks.memory_bytes()
+        let text = |id: &EntityId| if let EntityId::Text(text) = id { text.len() } else { 0 };
+        let names = 2 * text(&self.id) + self.parent.as_ref().map_or(0, text);
+        let restarts = self.restarts.capacity() * size_of::<Restart>();
+        let groups = self.groups.capacity() * size_of::<Arc<Group>>();
+        size_of_val(&*self.last.values) + self.chunks.memory_bytes() + names + restarts + groups
+    }
+
+    /// Lets the rows before a moment go, but for the newest one.
+    pub(crate) fn release_before(&mut self, horizon: UnixMillis) {
+        self.chunks.release_before(self.kind, horizon);
+        self.forget_old_restarts();
+    }
+
+    /// The time of the oldest row.
+    pub(crate) fn held_since(&self) -> Option<UnixMillis> {
+        self.chunks.first()
+    }
+
+    /// Some of the samples of a range, oldest first, with the rest of the range if there may be more:
+    /// about so many at a time.
+    pub(crate) fn window_part(
+        &self,
+        range: TimeRange,
+        about: usize,
+        read_times: &ReadTimes,
+    ) -> (Vec<Sample>, Option<TimeRange>) {
+        let end = self.chunks.end_of_part(range.from, about).filter(|end| *end < range.to);
+        let part = TimeRange { to: end.unwrap_or(range.to), ..range };
+        let rest = end.map(|end| TimeRange { from: UnixMillis(end.0.saturating_add(1)), ..range });
+        (self.window(part, read_times), rest)
     }
 
     /// The rates of a row that has none before it: known only since birth.
@@ -269,7 +317,7 @@ impl Series {
             values.copy_from_slice(row.values());
             for restart in &self.restarts {
                 if let Some(value) = values.get_mut(usize::from(restart.column)) {
-                    *value = value.wrapping_add(restart.added);
+                    *value = value.saturating_add(restart.added);
                 }
             }
             values

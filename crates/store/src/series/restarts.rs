@@ -25,7 +25,7 @@ impl Series {
         while columns != 0 {
             let column = columns.trailing_zeros() as usize;
             columns &= columns - 1;
-            let shown = row.values()[column].wrapping_add(self.added(column, at));
+            let shown = row.values()[column].saturating_add(self.added(column, at));
             // An absent column keeps its last value, so a counter that comes back lower is seen.
             let fallen_by = self.last.values[column].saturating_sub(shown);
             if fallen_by > 0 {
@@ -55,7 +55,7 @@ impl Series {
     pub(super) fn added(&self, column: usize, at: UnixMillis) -> u64 {
         let restarts = self.restarts.iter();
         let earlier = restarts.filter(|r| usize::from(r.column) == column && r.at <= at);
-        earlier.fold(0, |sum, restart| sum.wrapping_add(restart.added))
+        earlier.fold(0, |sum, restart| sum.saturating_add(restart.added))
     }
 
     /// Restarts before all that is held count alike for every row.
@@ -72,7 +72,7 @@ impl Series {
             .partition(|restart| restart.at < horizon);
         for restart in old {
             match kept.iter_mut().find(|k| k.column == restart.column && k.at == EVER) {
-                Some(sum) => sum.added = sum.added.wrapping_add(restart.added),
+                Some(sum) => sum.added = sum.added.saturating_add(restart.added),
                 None => kept.push(Restart { at: EVER, ..restart }),
             }
         }

@@ -1,7 +1,19 @@
-//! Where the process takes memory from.
+//! The process's memory: where it is taken from, how much of it there may be, and what is done when
+//! it gets short.
+
+mod answers;
+mod cgroup;
+mod guard;
+mod limit;
 
 use mimalloc::MiMalloc;
 use rustix::thread::disable_transparent_huge_pages;
+
+pub use self::limit::MemoryLimit;
+pub(crate) use self::{
+    answers::AnswerMemory,
+    guard::{Guard, MemoryStatus},
+};
 
 /// Much of a server's work is small pieces of memory that are taken on one thread and given back on
 /// another, while what lies between them stays: the system's allocator takes a fifth more of all CPU
