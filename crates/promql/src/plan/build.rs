@@ -35,7 +35,12 @@ fn expression(parsed: &Parsed, places: &mut Places<'_>) -> Result<Expr, QueryErr
             let inner = expression(&paren.expr, places)?;
             (at, inner.node)
         }
-        Parsed::NumberLiteral(number) => (places.find(Thing::Number), Node::Number(number.val)),
+        Parsed::NumberLiteral(number) => {
+            let is_negative = number.val.is_sign_negative() && !number.val.is_nan();
+            let minus = is_negative.then(|| places.find(Thing::Minus));
+            let digits = places.find(Thing::Number);
+            (minus.unwrap_or(digits), Node::Number(number.val))
+        }
         Parsed::StringLiteral(text) => {
             let at = places.find(Thing::Text);
             let is_utf8 = escaped_bytes_are_utf8(places.literal_from(at));
