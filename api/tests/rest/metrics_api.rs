@@ -389,7 +389,10 @@ async fn strangers_are_given_little() {
 #[tokio::test]
 async fn a_pod_stays_while_its_container_is_started_again() {
     const UID: &str = "c96ab411-2bca-47bf-90b4-002d39ce26bb";
-    let top = Top::after(1).await;
+    let top = Top::unknown_to_the_cluster().await;
+    top.introduce();
+    top.captured.measure(20, 1, |_| true).await;
+    top.until(200).await;
     let say = |id: &str, state: Value| {
         let status = json!([{"name": "app", "containerID": format!("containerd://{id}"),
                              "state": state, "ready": true, "restartCount": 0}]);
@@ -402,14 +405,14 @@ async fn a_pod_stays_while_its_container_is_started_again() {
             }),
         );
     };
-    // One tick, the `nth` of the run of a container, if one is there.
-    let measure = async |ago: i64, run: Option<(&str, u64)>| {
+    // One tick, so many after the first, the `nth` of the run of a container, if one is there.
+    let measure = async |after: i64, run: Option<(&str, u64)>| {
         let memory = (Metric::MemoryWorkingSet, 5 << 20);
         let mut rows = vec![node("lab-node", &[]), pod(UID, &[memory])];
         if let Some((id, nth)) = run {
             rows.push(container(id, 1, &[memory, (Metric::CpuUsage, nth * 500_000_000)]));
         }
-        top.captured.server.tick(&tick("lab-node", recent(ago), rows)).await;
+        top.captured.server.tick(&tick("lab-node", recent(20 - after), rows)).await;
     };
     let path = format!("{SHOP}/restarting");
     let used = async || {
@@ -418,8 +421,8 @@ async fn a_pod_stays_while_its_container_is_started_again() {
         containers.map(|list| list[0]["usage"]["cpu"].as_str().unwrap_or_default().to_owned())
     };
     say("first", json!({"running": {}}));
-    for (ago, nth) in [(-1, 1), (-2, 2), (-3, 3)] {
-        measure(ago, Some(("first", nth))).await;
+    for (after, nth) in [(1, 1), (2, 2), (3, 3)] {
+        measure(after, Some(("first", nth))).await;
     }
     for _ in 0..500 {
         if used().await.is_some() {
@@ -430,21 +433,21 @@ async fn a_pod_stays_while_its_container_is_started_again() {
     let before = used().await;
     assert!(before.is_some());
     // Killed; started again, measured once and not named yet; named; measured twice.
-    measure(-4, None).await;
+    measure(4, None).await;
     assert_eq!(used().await, before);
-    measure(-5, Some(("second", 1))).await;
+    measure(5, Some(("second", 1))).await;
     assert_eq!(used().await, before);
     say("second", json!({"running": {}}));
     let named = |pods: &Value| pods[0]["container_id"] == "second";
     let containers = "/api/namespaces/shop/pods/restarting/containers";
     top.captured.server.eventually(containers, named).await;
     assert_eq!(used().await, before);
-    measure(-6, Some(("second", 3))).await;
+    measure(6, Some(("second", 3))).await;
     assert_eq!(used().await.as_deref(), Some("200000000n"), "the new run's own");
     // One that stays down is not shown as idle.
     say("second", json!({"waiting": {"reason": "CrashLoopBackOff"}}));
-    for ago in 7..20 {
-        measure(-ago, None).await;
+    for after in 7..20 {
+        measure(after, None).await;
     }
     top.captured.server.eventually(containers, |list| list[0]["ended"] == true).await;
     assert_eq!(used().await, None);

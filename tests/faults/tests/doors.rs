@@ -285,7 +285,7 @@ fn http_is_spoken_as_ever() {
     assert!(rest(&mut expecting).starts_with("HTTP/1.1 200 "));
 
     // Too large, and said so before it is sent; and while it is being sent.
-    let large = "x".repeat(2 << 20);
+    let large = "x".repeat(kubemonitor_frame::MAX_FRAME_BYTES + 1);
     let refused = Request::post("/api/frames", "application/octet-stream", large.as_bytes());
     assert_eq!(refused.send(server.address()).unwrap().status, 413);
 

@@ -155,12 +155,12 @@ fn a_page_of_one_and_lists_of_all_take_little_whoever_asks() {
     }
     let base = server.resident_bytes();
     for (path, most_mib) in [
-        ("/api/pods?limit=1", 24),
-        ("/api/pods?sort=-cpu&limit=1", 24),
-        ("/api/pods?sort=memory&limit=1", 24),
-        ("/api/pods", 70),
-        ("/api/pods?sort=cpu", 70),
-        ("/api/pods?window=60", 70),
+        ("/api/pods?limit=1", 40),
+        ("/api/pods?sort=-cpu&limit=1", 40),
+        ("/api/pods?sort=memory&limit=1", 40),
+        ("/api/pods", 100),
+        ("/api/pods?sort=cpu", 100),
+        ("/api/pods?window=60", 100),
     ] {
         let mut peak = base;
         thread::scope(|scope| {
