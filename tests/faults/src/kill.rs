@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, ensure};
@@ -38,14 +38,18 @@ pub struct Seen {
 struct Acknowledged {
     node: &'static str,
     at: UnixMillis,
+    when: Instant,
 }
 
 /// Kills a server so many times while it takes frames in, with frames on the disk before they are
-/// acknowledged and shortly after in turns, and looks after each kill for all that must be there.
+/// acknowledged and shortly after (every 100 ms) in turns, and looks after each kill for all that must be
+/// there. Where they come to the disk shortly after, that is what was acknowledged `committed` before the
+/// kill or earlier, on a machine that has time for the server; and whatever the machine does, what is there
+/// has no holes.
 ///
 /// # Errors
 /// If something that was acknowledged is missing, or is there twice.
-pub fn rounds(program: &Path, rounds: u32) -> anyhow::Result<Seen> {
+pub fn rounds(program: &Path, rounds: u32, committed: Option<Duration>) -> anyhow::Result<Seen> {
     let mut seen = Seen::default();
     let mut folder = tempfile::tempdir()?;
     // In the past: frames of an outbox come in as fast as they can.
@@ -61,19 +65,21 @@ pub fn rounds(program: &Path, rounds: u32) -> anyhow::Result<Seen> {
         let server = builder.start();
         let first = UnixMillis(begin.0 + number * INTERVAL_MS);
         let life = Duration::from_millis(700 + u64::from(round) * 131 % 500);
-        let sent = killed_while_sending(server, first, life);
+        let (killed_at, sent) = killed_while_sending(server, first, life);
+        let is_committed = |sent: &Acknowledged| {
+            let waited = killed_at.saturating_duration_since(sent.when);
+            is_always || committed.is_some_and(|committed| waited > committed)
+        };
         number += i64::try_from(sent.len())? + 1;
         let again = builder.start();
         for node in NODES {
             let found = found(&again, node, first);
             let times: BTreeSet<i64> = found.iter().copied().collect();
             ensure!(times.len() == found.len(), "round {round}: a tick of {node} is there twice");
-            // Where frames are written a moment later, how much later depends on how busy the machine
-            // is: then what is there must have no holes.
-            let until = if is_always { Some(&i64::MAX) } else { times.last() };
-            let is_safe = |at: &i64| until.is_some_and(|until| at <= until);
-            let of_node = sent.iter().filter(|sent| sent.node == node).map(|sent| sent.at.0);
-            let must: BTreeSet<i64> = of_node.filter(is_safe).collect();
+            let last = times.last().copied().unwrap_or(i64::MIN);
+            let of_node = sent.iter().filter(|sent| sent.node == node);
+            let safe = of_node.filter(|sent| is_committed(sent) || sent.at.0 <= last);
+            let must: BTreeSet<i64> = safe.map(|sent| sent.at.0).collect();
             let missing: Vec<_> = must.difference(&times).collect();
             ensure!(
                 missing.is_empty(),
@@ -99,10 +105,15 @@ fn server(program: PathBuf, folder: &Path, is_always: bool) -> ServerBuilder {
     ServerBuilder::new(program).data_dir(folder).option("--retention=24h").option(fsync)
 }
 
-/// Sends frames of all nodes until the server is killed. Gives what it had acknowledged.
-fn killed_while_sending(server: Server, first: UnixMillis, life: Duration) -> Vec<Acknowledged> {
+/// Sends frames of all nodes until the server is killed. Gives when that was, and what it had
+/// acknowledged.
+fn killed_while_sending(
+    server: Server,
+    first: UnixMillis,
+    life: Duration,
+) -> (Instant, Vec<Acknowledged>) {
     let (acknowledged, is_over) = (Mutex::new(Vec::new()), AtomicBool::new(false));
-    thread::scope(|scope| {
+    let killed_at = thread::scope(|scope| {
         for node in NODES {
             let (acknowledged, is_over, server) = (&acknowledged, &is_over, &server);
             scope.spawn(move || {
@@ -116,18 +127,22 @@ fn killed_while_sending(server: Server, first: UnixMillis, life: Duration) -> Ve
                     if is_over.load(Ordering::Relaxed) || !taken {
                         return;
                     }
+                    let when = Instant::now();
                     let mut acknowledged =
                         acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-                    acknowledged.push(Acknowledged { node, at });
+                    acknowledged.push(Acknowledged { node, at, when });
                 }
             });
         }
         thread::sleep(life);
         is_over.store(true, Ordering::Relaxed);
+        let killed_at = Instant::now();
         server.signal(rustix::process::Signal::KILL);
+        killed_at
     });
     server.kill();
-    acknowledged.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let acknowledged = acknowledged.into_inner().unwrap_or_else(PoisonError::into_inner);
+    (killed_at, acknowledged)
 }
 
 /// The times of a node's samples from a moment on.

@@ -144,7 +144,7 @@ fn a_limit_of_no_bytes_is_refused_with_the_way_to_have_none() {
 
 #[test]
 fn nothing_safe_is_lost_however_often_a_server_is_killed() {
-    let seen = kill::rounds(Path::new(SERVER), 6).unwrap();
+    let seen = kill::rounds(Path::new(SERVER), 6, None).unwrap();
     assert!(seen.safe > 20, "{seen:?}");
 }
 
