@@ -165,6 +165,7 @@ fn slow_readers_hold_nobody_up() {
     }
     let whole = server.json("/api/pods").as_array().unwrap().len();
     assert_eq!(whole, 5000);
+    let base = server.resident_bytes();
     let list = "GET /api/pods HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let readers: Vec<TcpStream> = (0..100).map(|_| begun(&server, list)).collect();
     for round in 0..5 {
@@ -173,6 +174,8 @@ fn slow_readers_hold_nobody_up() {
     // More than are under way at a time: those that read nothing give way.
     let again = server.json("/api/pods").as_array().unwrap().len();
     assert!(again >= whole, "{again}");
+    let grown = server.resident_bytes().saturating_sub(base);
+    assert!(grown < 256 << 20, "{} MiB", grown >> 20);
     drop(readers);
 }
 

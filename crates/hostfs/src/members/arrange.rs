@@ -47,6 +47,7 @@ pub(super) fn arrange(sources: &[Source], before: Vec<Member>) -> Vec<Member> {
         let (inside, outside) = containers.iter().partition(|&&container| {
             own.iter().any(|&own| sources[container].path.starts_with(&sources[own].path))
         });
+        let mut has_started = false;
         for &container in &containers {
             let (kind, id) = sources[container].owner();
             let mut member = known(kind, id, &[container]).unwrap_or_else(|| {
@@ -54,6 +55,7 @@ pub(super) fn arrange(sources: &[Source], before: Vec<Member>) -> Vec<Member> {
                 Member::new(kind, id.clone(), None, sources[container].newborn, None)
             });
             member.has(Cgroups { own: vec![container], ..Cgroups::default() }, sources);
+            has_started |= member.is_reported();
             all.push((anchor, member));
         }
         let cgroups = Cgroups { own, outside, inside };
@@ -66,6 +68,10 @@ pub(super) fn arrange(sources: &[Source], before: Vec<Member>) -> Vec<Member> {
         });
         member.entity.qos = qos;
         member.has(cgroups, sources);
+        // A pod made anew may have a container that has been reported: never that one without its pod.
+        if has_started {
+            member.start();
+        }
         parts.extend(member.parts());
         all.push((anchor, member));
     }
