@@ -22,7 +22,7 @@ use crate::{
 
 /// How soon to look again for whom to believe, after it was found out.
 const REFRESH: Duration = Duration::from_secs(60);
-/// The same after it was not, the first time and at most.
+/// How long to wait before asking again after a failure, the first time and at most.
 const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
 /// Why metrics.k8s.io cannot be served.

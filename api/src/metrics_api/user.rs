@@ -50,7 +50,7 @@ impl User {
         (!user.name.is_empty()).then(|| user.authenticated())
     }
 
-    /// The same user in the group of all who are known.
+    /// Adds the group of all authenticated users, as Kubernetes does.
     #[must_use]
     pub(super) fn authenticated(mut self) -> Self {
         let told = self

@@ -57,7 +57,7 @@ impl Gauges {
         samples
     }
 
-    /// The same of a group, whose CPU is a sum of rates and has extremes too.
+    /// Chooses mean, lowest or highest for a group, whose CPU is a sum of rates and has extremes too.
     pub(super) fn of_past(self, past: GroupPast) -> Vec<GroupSample> {
         let GroupPast { mut samples, extents, .. } = past;
         let end = |extent: Option<Extent>| {

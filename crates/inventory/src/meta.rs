@@ -82,7 +82,7 @@ pub struct PodMeta {
     /// What the scheduler reserves for it: the larger of what init containers need in turn and what
     /// app containers and sidecars need together, plus the runtime's overhead.
     pub requests: Resources,
-    /// The same sum of limits. A container without one does not make the sum absent, as in
+    /// Sums limits as requests are summed. A container without one does not make the sum absent, as in
     /// `kubectl describe node`.
     pub limits: Resources,
     /// Restarts of its containers, all together.

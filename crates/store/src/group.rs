@@ -241,7 +241,7 @@ impl Group {
         }
     }
 
-    /// The same without history, to be filled with [`Group::count`] and read once.
+    /// A group like this one without history, to be filled with [`Group::count`] and read once.
     pub(crate) fn scratch(&self) -> Self {
         let state = self.state.lock();
         let step_ms = u32::try_from(state.step_ms).unwrap_or(u32::MAX);

@@ -29,7 +29,7 @@ enum Event {
         pods: [bool; PODS],
         delay_us: i64,
     },
-    /// The same, but the tick is held up on its way.
+    /// A tick that is held up on its way.
     HeldUp {
         steps: i64,
         pods: [bool; PODS],

@@ -27,7 +27,7 @@ impl Captured {
         Self::with(&settings()).await
     }
 
-    /// The same with settings of one's own.
+    /// The captured cluster, watched by a server with these settings.
     pub(crate) async fn with(settings: &Settings) -> Self {
         let kubernetes = FakeKubernetes::start().await;
         kubernetes.load(&Fixture::captured());
@@ -38,7 +38,7 @@ impl Captured {
         Self { kubernetes, server, watchers }
     }
 
-    /// The same after `ticks` ticks of both nodes' collectors: each pod uses 100 millicores, 10 MiB
+    /// The captured cluster after `ticks` ticks of both nodes' collectors: each pod uses 100 millicores, 10 MiB
     /// and 1,000 bytes a second of each kind of traffic.
     pub(crate) async fn measured(ticks: i64) -> Self {
         let captured = Self::start().await;

@@ -65,7 +65,7 @@ impl Running {
         Self::asking(settings, inventory, None).await
     }
 
-    /// The same, with metrics.k8s.io if the settings want it and there is a cluster to ask.
+    /// A server with metrics.k8s.io if the settings want it and there is a cluster to ask.
     pub(crate) async fn asking(
         settings: &Settings,
         inventory: Inventory,

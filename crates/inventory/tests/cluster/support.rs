@@ -55,7 +55,7 @@ pub(crate) fn pod(name: &str, uid: &str, node: &str) -> Value {
     })
 }
 
-/// The same object, controlled by another.
+/// An object like `object`, controlled by another.
 pub(crate) fn owned_by(mut object: Value, api: &str, kind: &str, name: &str, uid: &str) -> Value {
     object["metadata"]["ownerReferences"] =
         json!([{"apiVersion": api, "kind": kind, "name": name, "uid": uid, "controller": true}]);

@@ -1,4 +1,4 @@
-//! The same samples and the same questions, for this engine and for a real Prometheus: equal answers to 1e-12.
+//! This engine and a real Prometheus get equal samples and queries, and have to give equal answers to 1e-12.
 //!
 //! It needs Debian's package `prometheus` and says so where that is missing. Version 2 of Prometheus counts
 //! samples at both ends of a range, version 3 and this engine at the later end only: no sample lies at the end

@@ -94,7 +94,7 @@ impl Server {
         Ok(Self { path: uri.path().to_owned(), protocol: Protocol::RemoteWrite, ..server })
     }
 
-    /// The same server, with the token in a file sent along.
+    /// Sends the token in a file along.
     pub fn with_token_file(self, path: &Path) -> Result<Self, ServerError> {
         let token = fs::read_to_string(path)
             .map_err(|source| ServerError::TokenFile { path: path.to_owned(), source })?;

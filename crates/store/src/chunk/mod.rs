@@ -104,7 +104,7 @@ impl Chunks {
         self.read_from(start, kind, from, to, &mut visit);
     }
 
-    /// The same, where rows without a counter of `counters` know what it last was, wherever that
+    /// Like [`read`](Self::read), where rows without a counter of `counters` know what it last was, wherever that
     /// was: a chunk alone does not tell of what its first row lacks.
     pub(crate) fn read_counting(
         &self,

@@ -42,7 +42,7 @@ pub(crate) struct StoredSeries {
     pub(crate) chunks: Vec<StoredChunk>,
     /// Of rolled rows: gauges at their lowest, in the same buckets. Counters are absent.
     pub(crate) lows: Vec<StoredChunk>,
-    /// The same at their highest.
+    /// Of rolled rows: gauges at their highest.
     pub(crate) highs: Vec<StoredChunk>,
 }
 

@@ -146,7 +146,7 @@ mod tests {
         written_but(None)
     }
 
-    /// The same; one of them is not told of.
+    /// A file whose footer leaves one of its blocks out.
     fn written_but(forgotten: Option<u8>) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let damages = Arc::default();

@@ -18,7 +18,7 @@ use crate::sync::{Condvar, mpsc, thread::JoinHandle};
 
 /// Entries waiting for the disk beyond this are let go, oldest first: memory is not for queues.
 const MAX_WAITING_BYTES: usize = 64 << 20;
-/// The same for blocks.
+/// How many bytes of blocks may wait.
 const MAX_WAITING_BLOCK_BYTES: usize = 256 << 20;
 
 /// A block on its way to the disk.
@@ -76,7 +76,7 @@ pub(crate) struct Horizons {
     pub(crate) journal: UnixMillis,
     /// Blocks closed before are past the retention.
     pub(crate) blocks: UnixMillis,
-    /// The same for rolled ones, by level.
+    /// Rolled blocks whose buckets ended before are past the retention, by level.
     pub(crate) rolled: [UnixMillis; 2],
 }
 
@@ -206,7 +206,8 @@ impl Disk {
         DiskStatus { lost_entries: waiting.lost_entries, damage, ..waiting.status.clone() }
     }
 
-    /// The same, where blocks that were handed over have all entries before `sequence`: the journal
+    /// Ends like [`close`](Self::close), where blocks that were handed over have all entries before
+    /// `sequence`: the journal
     /// goes if there are no others.
     pub(crate) fn close_sealed(&self, sequence: u64) {
         self.shared.waiting.lock().in_blocks = sequence;

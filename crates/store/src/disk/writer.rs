@@ -35,7 +35,7 @@ pub(super) struct Writer {
     pub(super) blocks: Log,
     /// Of the file of blocks that is written to.
     pub(super) contents: Contents,
-    /// The same files, for reading.
+    /// The files of blocks, for reading.
     pub(super) shelf: Shelf,
     pub(super) journal: Log,
     /// By level.

@@ -35,7 +35,7 @@ const STALE_TICKS: i64 = 3;
 const PASSING_TICKS: usize = 2;
 /// Silence after which a node's entities no longer count as there.
 const GONE_AFTER_MS: i64 = 60_000;
-/// The same for what others push: their intervals are not known.
+/// Silence after which what others push no longer counts as there: their intervals are not known.
 const PUSHED_GONE_AFTER_MS: i64 = 300_000;
 
 /// What the store asks of the registry around a node while a tick goes in.

@@ -61,7 +61,7 @@ pub(super) struct State {
     pub(super) unsealed: u32,
     /// When the next block is due at the latest; spread, so that nodes do not write theirs at once.
     pub(super) seal_due: Option<UnixMillis>,
-    /// The same for rolled rows.
+    /// When the next rolled rows are due at the latest.
     pub(super) roll_due: Option<UnixMillis>,
     /// The block that was read back last, and how long its chunks are together.
     pub(super) restored_last: Option<(Arc<Bodies>, u32)>,

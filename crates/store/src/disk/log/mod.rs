@@ -208,7 +208,7 @@ impl Log {
         }
     }
 
-    /// The same, when there is anything to wait for.
+    /// Waits for the sync only if there is anything to wait for.
     pub(crate) fn sync_if_any(&mut self) -> Result<(), DiskError> {
         if self.buffer.is_empty() { Ok(()) } else { self.sync() }
     }
