@@ -8,6 +8,8 @@ mod access;
 mod connections;
 mod descriptors;
 mod errors;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hosts;
 mod housekeeping;
 mod joins;
