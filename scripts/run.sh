@@ -13,5 +13,8 @@ fi
 # shellcheck source=scripts/lib/toolchain.sh
 source scripts/lib/toolchain.sh
 ensure_rust
-cargo build --profile quick --locked --package kubemonitor
-exec target/quick/kubemonitor up "$@"
+# Cargo shows how far it is where there is a terminal; a log shows what is being waited for.
+[[ -x target/local/kubemonitor ]] ||
+  echo "building kubemonitor: about 5 minutes on two processors the first time, seconds after that"
+cargo build --profile local --locked --package kubemonitor
+exec target/local/kubemonitor up "$@"
