@@ -35,8 +35,11 @@ fn failed(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
 
 /// Logs lines of `key=value` to standard error, as containers do.
 fn log(filter: &str) -> anyhow::Result<()> {
+    // The client logs each question that fails, as often as strangers make the server ask; what matters of it
+    // is said by those who asked.
+    let quiet = format!("kube_client::client::builder=off,{filter}");
     let filter =
-        EnvFilter::try_new(filter).map_err(|error| anyhow!("--log (LOG) {filter}: {error}"))?;
+        EnvFilter::try_new(quiet).map_err(|error| anyhow!("--log (LOG) {filter}: {error}"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

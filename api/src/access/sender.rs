@@ -47,8 +47,8 @@ impl Sender {
             missing: missing.iter().map(ToString::to_string).collect(),
         })?;
         Err(ApiError::WrongToken(format!(
-            "this Kubernetes names no node in it (1.30 and later do), and the pod `{name}` that it \
-             is bound to is not known to be on one"
+            "it names no node (Kubernetes before 1.30 names none, and none is named for a pod that is \
+             on none), and the pod `{name}` that it is bound to is not known to be on one"
         )))
     }
 

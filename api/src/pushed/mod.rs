@@ -18,8 +18,9 @@ use crate::{
     monitor::{millis, now},
 };
 
-/// How far ahead of the server's clock a sample may be: what clocks differ by where nobody sets them.
-const EARLY_LIMIT_MS: i64 = 600_000;
+/// How far ahead of the server's clock a sample may be. What is ahead is the newest until that time has come:
+/// a clock that is off by more is to be set.
+const EARLY_LIMIT_MS: i64 = 60_000;
 
 /// A sample of a node, a pod, a namespace or a Deployment, as others' collectors write it. Only the
 /// timestamp and the names of what it is about are required; unknown fields are ignored.
@@ -213,10 +214,11 @@ mod tests {
             sample.at(Duration::from_secs(3600)).map_err(|refusal| refusal.to_string())
         };
         let ago = |seconds: i64| Timestamp(now().minus(seconds * 1000)).to_string();
-        assert!(at(&ago(3500)).is_ok() && at(&ago(-500)).is_ok());
+        assert!(at(&ago(3500)).is_ok() && at(&ago(-50)).is_ok());
         for (text, why) in [
             ("x", "2026-01-31"),
             ("2999-01-01T00:00:00Z", "set the clocks"),
+            (ago(-120).as_str(), "set the clocks"),
             ("0000-01-01T00:00:00Z", "samples are kept from"),
             (ago(3700).as_str(), "samples are kept from"),
             ("x".repeat(5000).as_str(), "2026-01-31"),

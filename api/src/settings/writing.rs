@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::builder::FalseyValueParser;
+use clap::builder::BoolishValueParser;
 use kubemonitor_inventory::Cluster;
 
 use super::SettingsError;
@@ -29,7 +29,7 @@ pub(super) struct WriteArgs {
     #[arg(value_name = "[NAMESPACE/]NAME", value_delimiter = ',')]
     push_service_accounts: Vec<Account>,
     /// Let everybody push JSON, in whosever name; frames still need a token.
-    #[arg(long, env = "ALLOW_PUSH", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "ALLOW_PUSH", value_parser = BoolishValueParser::new())]
     allow_push: bool,
 }
 

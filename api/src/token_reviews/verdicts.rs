@@ -56,6 +56,8 @@ pub(crate) struct Durations {
 
 /// How soon to ask again about a good token after Kubernetes could not be asked.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// For how long around a token's end Kubernetes may still find it good: it allows a minute, and clocks differ.
+const AROUND_ITS_END: Duration = Duration::from_secs(120);
 /// Good tokens that are remembered: a cluster's collectors, a few times over.
 const GOOD: usize = 20_000;
 /// Bad tokens that are remembered.
@@ -136,10 +138,18 @@ impl Verdicts {
                 if self.good.len() >= GOOD {
                     self.make_room(now);
                 }
-                let Durations { good, grace, .. } = self.durations;
+                let Durations { good, grace, bad } = self.durations;
+                // Just ended, and taken out of leniency: asked about again soon, and without grace. What
+                // ended longer ago and is good has not ended: the clock here is wrong.
+                let is_ending = expires
+                    .is_some_and(|expires| expires <= clock && clock < expires + AROUND_ITS_END);
                 // Collectors all begin at one moment: asked again at one moment about all of them,
                 // Kubernetes would have a peak of questions.
-                let good = good.mul_f64(token.spread());
+                let (good, grace) = if is_ending {
+                    (bad, Duration::ZERO)
+                } else {
+                    (good.mul_f64(token.spread()), grace)
+                };
                 let holder = Arc::clone(holder);
                 let expires = expires.filter(|expires| *expires > clock);
                 let (ask_at, grace_until) = (now + good, now + good + grace);
@@ -233,6 +243,17 @@ mod tests {
         };
         assert!(matches!(at(49), Remembered::Holds(_)));
         assert!(matches!(at(50), Remembered::AskAgain(None)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_has_just_ended_is_asked_about_again_soon() {
+        let (begun, token) = (Instant::now(), TokenHash::of("a"));
+        let mut verdicts = Verdicts::new(DURATIONS);
+        let clock = CLOCK + Duration::from_secs(1);
+        verdicts.put(token, &good(), Some(CLOCK), (begun, clock));
+        let at = |seconds| verdicts.of(&token, after(begun, seconds), clock);
+        assert!(matches!(at(9), Remembered::Holds(Verdict::Good(_))));
+        assert!(matches!(at(10), Remembered::AskAgain(None)));
     }
 
     #[tokio::test(start_paused = true)]

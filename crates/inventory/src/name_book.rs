@@ -51,6 +51,11 @@ impl NameBook {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(failed("make the folder of"))?;
         }
+        if path.is_dir() {
+            let aside = path.with_extension("folder");
+            tracing::warn!(file = %path.display(), aside = %aside.display(), "a folder is in the file's place, and put aside");
+            fs::rename(path, &aside).map_err(failed("put aside"))?;
+        }
         let mut file =
             OpenOptions::new().create(true).append(true).open(path).map_err(failed("open"))?;
         let text = fs::read(path).map_err(failed("read"))?;

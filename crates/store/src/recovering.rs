@@ -67,6 +67,10 @@ impl Recovery for Recovering<'_> {
             node.await_first();
         }
     }
+
+    fn newest(&self) -> Option<UnixMillis> {
+        self.store.newest()
+    }
 }
 
 impl Store {

@@ -59,7 +59,7 @@ impl Store {
         Self::open_claimed(settings, disk.claim()?)
     }
 
-    /// The same where the folder is this process's own already.
+    /// Like [`open`](Self::open), for a folder whose lock this process already holds.
     pub fn open_claimed(settings: Settings, disk: Claim) -> Result<(Self, Recovered), DiskError> {
         let retention = settings.retention.max(Settings::SHORTEST_ROLLED);
         let store = Self::new(Settings { retention, ..settings });
@@ -188,10 +188,11 @@ impl Store {
         nodes.iter().filter_map(|node| node.view(skew)).collect()
     }
 
-    /// When the newest came that is held; `None` of an empty store.
+    /// The newest tick of any collector; `None` where there is none. What others push tells no time: whoever
+    /// pushes has a clock of his own.
     pub fn newest(&self) -> Option<UnixMillis> {
         let nodes = self.nodes.read();
-        nodes.values().filter_map(|node| node.newest()).max()
+        nodes.values().filter_map(|node| node.newest_tick()).max()
     }
 
     /// The nodes that have sent something still held, sorted.

@@ -38,7 +38,12 @@ impl Store {
         let horizons = self.members.disk().map(|disk| {
             let oldest = nodes.iter().filter_map(|node| node.unsealed_since()).min();
             let horizons = disk::Horizons {
-                journal: oldest.map_or(now, |oldest| oldest.min(now)),
+                journal: match oldest {
+                    None => now,
+                    // It came while the clock was ahead: when that was is not known any more.
+                    Some(oldest) if oldest > now => UnixMillis(i64::MIN),
+                    Some(oldest) => oldest,
+                },
                 blocks: passed.minus(millis(self.settings.retention)),
                 rolled: [self.settings.retention_minutes, self.settings.retention_quarters]
                     .map(|retention| passed.minus(millis(retention))),

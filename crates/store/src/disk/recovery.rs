@@ -6,6 +6,8 @@ use hashbrown::HashMap;
 use kubemonitor_model::UnixMillis;
 use rustc_hash::FxBuildHasher;
 
+use crate::sync::now;
+
 use super::{
     Block, DiskError, DiskSettings, DiskStatus, Fsync,
     archive::{Archive, Level},
@@ -40,6 +42,9 @@ pub(crate) trait Recovery: Sync {
         entries: impl Iterator<Item = (Found, EntryPlace)>,
         leave_out: &dyn Fn(&DiskError, &EntryPlace),
     );
+
+    /// The newest tick of all that was handed on.
+    fn newest(&self) -> Option<UnixMillis>;
 }
 
 /// A data directory that no other process may use, for as long as this or its store lives.
@@ -64,16 +69,22 @@ impl Disk {
         let Claim { settings, lock } = claim;
         let folder = &settings.folder;
         let damages = Arc::<Damages>::default();
-        let (minutes, minutes_log, minutes_cut) = Archive::open(folder, Level::Minutes, &damages)?;
-        let (quarters, quarters_log, quarters_cut) =
+        let (minutes, mut minutes_log, minutes_cut) =
+            Archive::open(folder, Level::Minutes, &damages)?;
+        let (quarters, mut quarters_log, quarters_cut) =
             Archive::open(folder, Level::Quarters, &damages)?;
         let archives = Arc::new([minutes, quarters]);
         let mut nodes = Nodes::default();
         let mut shelf = Shelf::new(folder.join("blocks"), &damages);
-        let (blocks, blocks_cut) = find_blocks(&mut shelf, &mut nodes, &damages)?;
-        let (journal, journal_cut, in_journal) =
+        let (mut blocks, blocks_cut) = find_blocks(&mut shelf, &mut nodes, &damages)?;
+        let (mut journal, journal_cut, in_journal) =
             find_entries(folder.join("journal"), &mut nodes, &damages)?;
         let last = in_journal.max(take_in(nodes, &archives, recovery));
+        // The clock may be behind what it was: then the newest data tell the time.
+        let latest = recovery.newest().map_or_else(now, |newest| newest.max(now()));
+        for log in [&mut minutes_log, &mut quarters_log, &mut blocks, &mut journal] {
+            log.cap_begun(latest);
+        }
         let cuts = [
             (minutes_cut, "1m"),
             (quarters_cut, "15m"),

@@ -33,7 +33,7 @@ use crate::{
 const STALE_TICKS: i64 = 3;
 /// Ticks of a node that may never send again.
 const PASSING_TICKS: usize = 2;
-/// Silence after which a node's entities no longer count as there.
+/// Silence after which a node's entities no longer count as there; of longer intervals, that of a stale node.
 const GONE_AFTER_MS: i64 = 60_000;
 /// Silence after which what others push no longer counts as there: their intervals are not known.
 const PUSHED_GONE_AFTER_MS: i64 = 300_000;
@@ -270,11 +270,9 @@ impl Node {
         }
     }
 
-    /// When its newest tick was, or its newest row where it has none.
-    pub(crate) fn newest(&self) -> Option<UnixMillis> {
-        let state = self.state.lock();
-        let rows = || state.series.iter().map(Series::last_at).max();
-        state.newest_tick.or_else(rows)
+    /// When its collector's newest tick was.
+    pub(crate) fn newest_tick(&self) -> Option<UnixMillis> {
+        self.state.lock().newest_tick
     }
 
     /// The time of a pod's newest row here.
@@ -314,7 +312,8 @@ impl Node {
     pub(crate) fn sweep(&self, now: UnixMillis, registry: &impl Registry) -> Swept {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let silent = state.silent_ms(now) > GONE_AFTER_MS;
+        let gone_after_ms = state.gone_after_ms();
+        let silent = state.silent_ms(now) > gone_after_ms;
         let since = state.awaited_since();
         for series in &mut state.series {
             let gone = if series.pushed {
@@ -335,7 +334,7 @@ impl Node {
             state.read_times.drop_before(newest.min(passed).minus(2 * registry.retention_ms()));
         }
         state.refresh_usages(&self.peaks);
-        let is_silent = now.since(state.heard_at) > GONE_AFTER_MS;
+        let is_silent = now.since(state.heard_at) > gone_after_ms;
         if state.series.is_empty() {
             Swept::Empty
         } else if is_silent || state.read_times.ticks() <= PASSING_TICKS {
@@ -349,7 +348,7 @@ impl Node {
     pub(crate) fn came_by(&self, now: UnixMillis) -> bool {
         let state = self.state.lock();
         state.read_times.ticks() <= PASSING_TICKS
-            && now.since(state.heard_at) > GONE_AFTER_MS
+            && now.since(state.heard_at) > state.gone_after_ms()
             && !state.series.iter().any(|series| series.pushed)
     }
 

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use kubemonitor_model::{EntityId, EntityKind, EntityRow, NodeName, Tick, UnixMillis};
 use rustc_hash::FxBuildHasher;
 
-use super::{Came, Node, Registry, skew::Skew};
+use super::{Came, GONE_AFTER_MS, Node, Registry, STALE_TICKS, skew::Skew};
 use crate::{
     admission::Refusal,
     clock::ReadTimes,
@@ -134,6 +134,11 @@ impl State {
             Awaited::Since(start) => now.since(start.max(self.heard_at)),
             Awaited::No | Awaited::Unswept => now.since(self.heard_at),
         }
+    }
+
+    /// Silence after which its entities no longer count as there.
+    pub(super) fn gone_after_ms(&self) -> i64 {
+        GONE_AFTER_MS.max(STALE_TICKS * i64::from(self.interval_ms))
     }
 
     /// Since when silence counts where nothing has come since the start: nobody could be heard before.

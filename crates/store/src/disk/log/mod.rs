@@ -30,7 +30,6 @@ pub(super) use self::{
     record::HEADER,
 };
 use super::{DiskError, damage::Damages};
-use crate::sync::now;
 
 /// A record longer than this was never written: its length is garbage.
 const MAX_RECORD: u32 = 256 << 20;
@@ -120,10 +119,11 @@ impl Log {
             buffer: Vec::new(),
             damages: Arc::clone(damages),
         };
-        let (mut cut, today) = (Cut::default(), now());
+        let mut cut = Cut::default();
         for name in log.names()? {
             let path = log.path(name);
-            let begun = name.min(today);
+            // What time it is cannot be told yet: see `Log::cap_begun`.
+            let begun = name;
             let (file, size) = match File::open(&path).and_then(|f| Ok((f.metadata()?.len(), f))) {
                 Ok((size, file)) => (file, size),
                 Err(error) => {
@@ -237,6 +237,15 @@ impl Log {
         self.files.insert(name, LogFile { bytes: 0, begun: now });
         (self.open, self.synced) = (Some((name, file)), 0);
         Ok(name)
+    }
+
+    /// Has no file begun after `latest`, by which all that is in them had come. A name says more where the
+    /// clock was ahead, and such a file would stay for too long; one that is said to be older than it is would
+    /// go too soon.
+    pub(crate) fn cap_begun(&mut self, latest: UnixMillis) {
+        for file in self.files.values_mut() {
+            file.begun = file.begun.min(latest);
+        }
     }
 
     /// When the file being written to was begun.

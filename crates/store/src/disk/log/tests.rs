@@ -5,7 +5,7 @@ use std::{os::unix::fs::symlink, time::Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::disk::Damage;
+use crate::{disk::Damage, sync::now};
 
 /// What was found when a log was opened.
 struct Opened {
@@ -114,6 +114,7 @@ fn files_named_after_times_to_come_are_dropped_by_when_they_were_there() {
     log.append(b"x", future).unwrap();
     log.sync().unwrap();
     let mut log = opened(folder.path()).log;
+    log.cap_begun(now);
     log.begin_file(now).unwrap();
     log.drop_before(UnixMillis(now.0 - 1000)).unwrap();
     assert_eq!(log.files.len(), 2);
