@@ -110,3 +110,15 @@ fn after_the_retention_it_begins_anew() {
     assert_eq!((group(&store).0, store.stats().series), (2, 2), "its group has not forgotten it");
     assert!(store.locate(&pod(2)).is_some());
 }
+
+#[test]
+fn pods_of_a_long_interval_stay_until_their_node_is_stale() {
+    let store = Store::new(Settings::default());
+    let row = Row::new(EntityKind::Pod);
+    let tick = kubemonitor_model::Tick { interval_ms: 600_000, ..tick_of("node-1", 0, [(1, row)]) };
+    store.ingest(&tick, tick.at).unwrap();
+    for (minutes, is_there) in [(9, true), (29, true), (31, false)] {
+        store.sweep(UnixMillis(tick.at.0 + minutes * 60_000));
+        assert_eq!(seen(&store, 1).map(|(live, ..)| live), Some(is_there), "after {minutes} min");
+    }
+}
