@@ -47,6 +47,9 @@ pub(crate) struct Readiness {
     warnings: Vec<String>,
 }
 
+/// How far most nodes' clocks may be off the server's before `/ready` says so.
+const SKEW_LIMIT_MS: i64 = 30_000;
+
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The process is up.
@@ -94,6 +97,16 @@ fn warnings(monitor: &Monitor, disk: Option<&DiskStatus>) -> Vec<String> {
              age until collectors agree that it is"
         ),
     });
+    let mut skews: Vec<i64> = monitor.store.clock_skews().into_iter().map(|(_, ms)| ms).collect();
+    skews.sort_unstable();
+    let median_ms = skews.get(skews.len() / 2).copied().filter(|ms| ms.abs() > SKEW_LIMIT_MS);
+    let skew = median_ms.map(|ms| {
+        let seconds = ms / 1000;
+        format!(
+            "the clocks of most nodes are {seconds} s ahead of the server's (behind it where that is \
+             negative): set whichever is wrong, since answers for the last minutes go by the server's"
+        )
+    });
     let conflicts = monitor.store.conflicting_ticks();
     let conflicts = (conflicts > 0).then(|| {
         format!(
@@ -101,5 +114,5 @@ fn warnings(monitor: &Monitor, disk: Option<&DiskStatus>) -> Vec<String> {
              conflicting_frames in /api/nodes"
         )
     });
-    damage.into_iter().chain(clock).chain(conflicts).collect()
+    damage.into_iter().chain(clock).chain(skew).chain(conflicts).collect()
 }

@@ -144,6 +144,8 @@ fn collectors_clocks_that_are_set_lose_nothing_and_show_how_far_they_are_off() {
         assert!(samples(&server, 10).len() >= 5, "{off_s} s off: the newest is shown");
         let name = "kubemonitor_node_clock_skew_seconds{node=\"worker-1\"}";
         assert!(server.get("/metrics").text().contains(name));
+        let warnings = server.json("/ready")["warnings"].to_string();
+        assert!(warnings.contains("of most nodes"), "{off_s} s off: {warnings}");
         collector.off_s = 0;
         collector.goes_on(&server, 3);
         let held = samples(&server, 3600);
