@@ -19,22 +19,7 @@ $monitor_options_help
 TEXT
 }
 
-binary=${KUBEMONITOR:-}
-while (($#)); do
-  case $1 in
-    -h | --help)
-      usage
-      exit
-      ;;
-    --binary)
-      need_value "$@"
-      binary=$2
-      shift
-      ;;
-    *) usage_error "unknown option $1" ;;
-  esac
-  shift
-done
+monitor_options "$@"
 
 make_work
 need_commands curl python3

@@ -249,17 +249,6 @@ mod tests {
 
     const TAKEN: Answer = Answer::Taken { spread: Duration::ZERO };
 
-    fn settings(server: &str) -> Settings {
-        Settings {
-            server: server.parse().expect("an address"),
-            node: "n".parse().expect("a name"),
-            interval: "1s".parse().expect("an interval"),
-            host: kubemonitor_hostfs::HostRoots::default(),
-            token_file: None,
-            ca_file: None,
-        }
-    }
-
     fn frame() -> Frame {
         let tick = Tick {
             node: "n".parse().expect("a name"),
@@ -292,7 +281,7 @@ mod tests {
     async fn the_status_decides_what_becomes_of_a_frame() {
         let statuses = [200, 204, 400, 413, 415, 425, 401, 403, 409, 404, 408, 429, 500, 503];
         let server = Server::start(statuses.map(Reply::Status)).await;
-        let mut client = Client::new(&settings(&server.url())).expect("a client");
+        let mut client = Client::new(&Settings::for_tests(&server.url())).expect("a client");
         for status in statuses {
             let answer = client.post(&frame()).await;
             let as_expected = match status {
@@ -317,7 +306,7 @@ mod tests {
     #[tokio::test]
     async fn the_servers_reason_is_kept_in_one_line() {
         let server = Server::start([Reply::Status(400)]).await;
-        let mut client = Client::new(&settings(&server.url())).expect("a client");
+        let mut client = Client::new(&Settings::for_tests(&server.url())).expect("a client");
         let reason = "400 Bad Request {\"detail\": \"a reason\"}".to_owned();
         assert_eq!(client.post(&frame()).await, Answer::Refused(reason));
     }
@@ -326,7 +315,7 @@ mod tests {
     async fn retry_after_is_taken_and_bounded() {
         let server =
             Server::start([Reply::RetryAfter(429, 7), Reply::RetryAfter(503, 1 << 40)]).await;
-        let mut client = Client::new(&settings(&server.url())).expect("a client");
+        let mut client = Client::new(&Settings::for_tests(&server.url())).expect("a client");
         for seconds in [7, 30] {
             match client.post(&frame()).await {
                 Answer::Later { after, .. } => {
@@ -340,7 +329,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_says_nothing_is_not_waited_for_for_ever() {
         let server = Server::start([Reply::Silence]).await;
-        let mut client = Client::new(&settings(&server.url())).expect("a client");
+        let mut client = Client::new(&Settings::for_tests(&server.url())).expect("a client");
         client.answer_timeout = Duration::from_millis(100);
         assert_eq!(why(client.post(&frame()).await), "no answer within 100ms");
         assert_eq!(client.post(&frame()).await, TAKEN);
@@ -351,7 +340,7 @@ mod tests {
         let server = Server::start([]).await;
         let url = server.url();
         server.stop().await;
-        let mut client = Client::new(&settings(&url)).expect("a client");
+        let mut client = Client::new(&Settings::for_tests(&url)).expect("a client");
         let why = why(client.post(&frame()).await);
         assert!(why.contains("Connection refused"), "{why}");
     }
@@ -360,8 +349,10 @@ mod tests {
     async fn a_token_that_was_replaced_is_taken_up() {
         let server = Server::start(["one", "two", "two", "three"].map(Reply::Token)).await;
         let token = file("one\n");
-        let settings =
-            Settings { token_file: Some(token.path().to_owned()), ..settings(&server.url()) };
+        let settings = Settings {
+            token_file: Some(token.path().to_owned()),
+            ..Settings::for_tests(&server.url())
+        };
         let mut client = Client::new(&settings).expect("a client");
         assert_eq!(client.post(&frame()).await, TAKEN);
         fs::write(token.path(), "two").expect("written");
@@ -387,13 +378,15 @@ mod tests {
         let url = format!("https://localhost:{}", server.address.port());
 
         let ca = file(&cert.pem());
-        let trusting = Settings { ca_file: Some(ca.path().to_owned()), ..settings(&url) };
+        let trusting =
+            Settings { ca_file: Some(ca.path().to_owned()), ..Settings::for_tests(&url) };
         let mut client = Client::new(&trusting).expect("a client");
         assert_eq!(client.post(&frame()).await, TAKEN);
 
         let other = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         let other = file(&other.cert.pem());
-        let distrusting = Settings { ca_file: Some(other.path().to_owned()), ..settings(&url) };
+        let distrusting =
+            Settings { ca_file: Some(other.path().to_owned()), ..Settings::for_tests(&url) };
         let mut client = Client::new(&distrusting).expect("a client");
         let why = why(client.post(&frame()).await);
         assert!(why.contains("certificate"), "{why}");

@@ -96,6 +96,21 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
 }
 
+#[cfg(test)]
+impl Settings {
+    /// Those of node `n`, which sends every second to this server.
+    pub(crate) fn for_tests(server: &str) -> Self {
+        Self {
+            server: server.parse().expect("an address"),
+            node: "n".parse().expect("a name"),
+            interval: "1s".parse().expect("an interval"),
+            host: HostRoots::default(),
+            token_file: None,
+            ca_file: None,
+        }
+    }
+}
+
 /// Options that are well-formed and mean nothing here.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConfigError {

@@ -43,17 +43,6 @@ mod tests {
     use super::*;
     use crate::client::Client;
 
-    fn settings(server: &str) -> Settings {
-        Settings {
-            server: server.parse().expect("an address"),
-            node: "n".parse().expect("a name"),
-            interval: "1s".parse().expect("an interval"),
-            host: kubemonitor_hostfs::HostRoots::default(),
-            token_file: None,
-            ca_file: None,
-        }
-    }
-
     fn file(text: &str) -> NamedTempFile {
         let file = NamedTempFile::new().expect("a file");
         fs::write(file.path(), text).expect("written");
@@ -62,7 +51,8 @@ mod tests {
 
     #[test]
     fn unusable_files_are_named_with_their_option() {
-        let (https, http) = (settings("https://localhost"), settings("http://localhost"));
+        let (https, http) =
+            (Settings::for_tests("https://localhost"), Settings::for_tests("http://localhost"));
         let (empty, garbage) = (file(""), file("-----BEGIN CERTIFICATE-----\n!"));
         let path = |file: &NamedTempFile| Some(file.path().to_owned());
         let missing = || Some(PathBuf::from("/nonexistent"));

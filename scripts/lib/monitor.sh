@@ -4,6 +4,26 @@
 
 monitor_options_help='  --binary FILE    the kubemonitor command to use [default: built with cargo, target/quick/kubemonitor]'
 
+# monitor_options OPTION...: sets binary, for a script that has no options but these. Calls its usage.
+monitor_options() {
+  binary=${KUBEMONITOR:-}
+  while (($#)); do
+    case $1 in
+      -h | --help)
+        usage
+        exit
+        ;;
+      --binary)
+        need_value "$@"
+        binary=$2
+        shift
+        ;;
+      *) usage_error "unknown option $1" ;;
+    esac
+    shift
+  done
+}
+
 # find_monitor [FILE]: sets monitor_binary, building it where none is given.
 find_monitor() {
   monitor_binary=${1:-}

@@ -78,7 +78,7 @@ pub enum Problem {
     /// A node's row that is not of the node whose frame it is.
     #[error("a row of node `{0}` is in another node's frame")]
     OtherNode(EntityId),
-    /// The same entity in two rows.
+    /// Two rows of one entity.
     #[error("{kind:?} `{id}` is in the frame twice")]
     EntityTwice {
         /// What it is.

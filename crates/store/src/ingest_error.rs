@@ -32,7 +32,7 @@ pub enum IngestError {
         /// What is accepted.
         limit_ms: i64,
     },
-    /// The same collector has measured another tick of that time. That will never be otherwise.
+    /// Its collector has measured another tick of that time. Sending it again does not help.
     #[error(
         "the tick at {at} was overtaken by its collector's newer ones, and there is another one of \
          its time: the node's clock was set"

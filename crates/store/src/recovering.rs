@@ -39,13 +39,14 @@ impl Recovery for Recovering<'_> {
         leave_out: &dyn Fn(&DiskError, &EntryPlace),
     ) {
         let (mut in_blocks, mut whole) = (0, 0);
-        if let Ok(node) = name.parse::<NodeName>() {
+        let node = name.parse::<NodeName>().ok();
+        if let Some(node) = &node {
             for (block, bodies) in blocks {
-                self.store.node_named(&node).restore(block, &bodies, &self.store.members);
+                self.store.node_named(node).restore(block, &bodies, &self.store.members);
                 in_blocks += 1;
             }
             if in_blocks > 0 {
-                self.store.node_named(&node).settle(rolled_until);
+                self.store.node_named(node).settle(rolled_until);
             }
         }
         let mut reader = EntryReader::default();
@@ -62,8 +63,7 @@ impl Recovery for Recovering<'_> {
         }
         self.blocks.fetch_add(in_blocks, Ordering::Relaxed);
         self.entries.fetch_add(whole, Ordering::Relaxed);
-        let known = name.parse::<NodeName>().ok().and_then(|node| self.store.known(&node));
-        if let Some(node) = known {
+        if let Some(node) = node.and_then(|node| self.store.known(&node)) {
             node.await_first();
         }
     }

@@ -147,6 +147,18 @@ fn note(slot: &mut Option<u64>, value: Option<u64>) {
     *slot = slot.or(value);
 }
 
+/// Sets the memory in use, and what it is made of.
+fn note_memory(reading: &mut CgroupReading, usage: Option<u64>, stat: &MemoryStat) {
+    let working_set = usage.zip(stat.inactive_file);
+    note(&mut reading.memory_usage, usage);
+    note(
+        &mut reading.memory_working_set,
+        working_set.map(|(usage, inactive)| usage.saturating_sub(inactive)),
+    );
+    note(&mut reading.memory_rss, stat.anon);
+    note(&mut reading.memory_file, stat.file);
+}
+
 /// A CPU limit: the time a cgroup may use in each period, as thousandths of a CPU.
 fn millicores(quota: u64, period: u64) -> Option<u64> {
     quota.checked_mul(1000)?.checked_div(period)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{
     CgroupReading, Limits, MemoryStat,
     io::{DeviceIo, EachDevice, IoTotals},
-    millicores, note,
+    millicores, note, note_memory,
 };
 use crate::{
     disks::Disks,
@@ -123,17 +123,8 @@ impl Files {
         scratch: &mut Scratch,
     ) -> Result<(), Removed> {
         let usage = self.memory_usage.read(scratch)?.and_then(sole_number);
-        note(&mut reading.memory_usage, usage);
-        if let Some(text) = self.memory_stat.read(scratch)? {
-            let stat = memory_stat(text);
-            let working_set = usage.zip(stat.inactive_file);
-            note(
-                &mut reading.memory_working_set,
-                working_set.map(|(usage, inactive)| usage.saturating_sub(inactive)),
-            );
-            note(&mut reading.memory_rss, stat.anon);
-            note(&mut reading.memory_file, stat.file);
-        }
+        let stat = self.memory_stat.read(scratch)?.map(memory_stat).unwrap_or_default();
+        note_memory(reading, usage, &stat);
         note(&mut reading.memory_peak, self.memory_peak.read(scratch)?.and_then(sole_number));
         note(&mut reading.oom_kills, self.oom_control.read(scratch)?.and_then(oom_kills));
         note(&mut reading.memory_limit, self.limits.memory);

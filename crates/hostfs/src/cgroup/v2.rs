@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 pub use super::io_stat::io_stat;
-use super::{CgroupReading, Limits, MemoryStat, io::IoTotals, millicores, note};
+use super::{CgroupReading, Limits, MemoryStat, io::IoTotals, millicores, note, note_memory};
 use crate::{
     disks::Disks,
     file::{KeptFile, Removed, Scratch},
@@ -118,14 +118,7 @@ impl Files {
             }
             file => file.read(scratch)?.and_then(sole_number),
         };
-        note(&mut reading.memory_usage, usage);
-        let working_set = usage.zip(stat.inactive_file);
-        note(
-            &mut reading.memory_working_set,
-            working_set.map(|(usage, inactive)| usage.saturating_sub(inactive)),
-        );
-        note(&mut reading.memory_rss, stat.anon);
-        note(&mut reading.memory_file, stat.file);
+        note_memory(reading, usage, &stat);
         note(&mut reading.memory_peak, self.memory_peak.read(scratch)?.and_then(sole_number));
         note(&mut reading.oom_kills, self.memory_events.read(scratch)?.and_then(oom_kills));
         note(&mut reading.memory_limit, self.limits.memory);
